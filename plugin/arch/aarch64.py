@@ -1,0 +1,89 @@
+"""ARM64: registers, conventions and what its thunk blocks look like.
+
+Facts: lib/Backend/InterpreterThunkEmitter.cpp (_M_ARM64) and
+lib/Runtime/Library/arm64/arm64_CallFunction.{S,asm}.
+"""
+
+import struct
+from typing import Optional
+
+from .model import Arch, Convention, Stub
+
+_CALLEE_SAVED = tuple(f"x{n}" for n in range(19, 30))
+_ARGUMENTS = tuple(f"x{n}" for n in range(8))
+
+REGISTERS = Convention(
+    name="arm64-registers",
+    title="first eight in x0-x7, the rest at [sp] (Windows arm64)",
+    arguments=_ARGUMENTS,
+    stack_arguments=0,
+    caller_stores=None,
+    callee_saved=_CALLEE_SAVED,
+    shadow=0,
+    anchored=True,
+)
+
+CALLER_STACK = Convention(
+    name="arm64-caller-stack",
+    title="x0, x1 and everything at [sp] as well (Linux, macOS arm64)",
+    arguments=_ARGUMENTS[:2],
+    stack_arguments=16,
+    caller_stores=0,
+    callee_saved=_CALLEE_SAVED,
+    shadow=0,
+    anchored=True,
+)
+
+_BLR, _BR, _REGISTER_BRANCH = 0xD63F0000, 0xD61F0000, 0xFFFFFC1F
+_B, _B_MASK, _B_RANGE = 0x14000000, 0xFC000000, 0x03FFFFFF
+_BRK, _BRK_MASK = 0xD4200000, 0xFFE0001F
+
+
+def _parse_stub(code: bytes, offset: int) -> Optional[Stub]:
+    """`blr xN; b target`."""
+    call, jump = struct.unpack("<II", code)
+    if call & _REGISTER_BRANCH != _BLR or jump & _B_MASK != _B:
+        return None
+    words = jump & _B_RANGE
+    words -= (words & 0x02000000) << 1
+    return Stub(code[:4], offset + 4 + 4 * words)
+
+
+def _branch_to(stub: int, target: int) -> bytes:
+    return struct.pack("<I", _B | ((target - stub - 4) >> 2 & _B_RANGE))
+
+
+def _words(code: bytes) -> "tuple[int, ...]":
+    return struct.unpack(f"<{len(code) // 4}I", code[: len(code) // 4 * 4])
+
+
+def _is_dispatch(header: bytes) -> bool:
+    return any(word & _REGISTER_BRANCH == _BR for word in _words(header))
+
+
+def _is_padding(code: bytes) -> bool:
+    """brk #…, zeros, or the 0xCC bytes with which the emitter pads the header."""
+    return all(
+        word & _BRK_MASK == _BRK or word in (0, 0xCCCCCCCC) for word in _words(code)
+    )
+
+
+ARCH = Arch(
+    name="aarch64",
+    registers=tuple(f"x{n}" for n in range(31)) + ("sp", "pc"),
+    extra=(),
+    pc="pc",
+    sp="sp",
+    fp="x29",
+    lr="x30",
+    result="x0",
+    entry_misalignment=0,
+    stub_size=8,
+    return_offset=4,
+    shown=("sp", "x0", "x3"),
+    parse_stub=_parse_stub,
+    branch_to=_branch_to,
+    is_dispatch=_is_dispatch,
+    is_padding=_is_padding,
+    conventions=(REGISTERS, CALLER_STACK),
+)

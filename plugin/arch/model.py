@@ -1,0 +1,103 @@
+"""The words in which a machine and a calling convention are described.
+
+Only data types belong here; the machines themselves stand in `aarch64.py` and
+`x86_64.py`. Whoever adds a convention adds a value of these types, no code.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, FrozenSet, NamedTuple, Optional, Tuple
+
+WORD = 8
+"""Bytes of a pointer, of a stack word and of a layout slot on every machine here."""
+
+ANCHOR = 16
+"""Distance from the frame pointer to the layout that the engine's stack walker
+assumes: JavascriptCallStackLayout::FromFramePointer in
+lib/Runtime/Language/JavascriptStackWalker.cpp."""
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a caller hands function, callInfo and args to an entry point.
+
+    Offsets are in bytes from SP at the entry point's first instruction.
+    """
+
+    name: str
+    title: str
+    arguments: Tuple[str, ...]
+    """Registers with function, callInfo, args[0], args[1] … in this order."""
+    stack_arguments: int
+    """Where the first argument stands that no register carries."""
+    caller_stores: Optional[int]
+    """Where the caller itself stored function, callInfo and all args; None when
+    it leaves them to the header (see CALL_ENTRYPOINT in RuntimeCommon.h)."""
+    callee_saved: Tuple[str, ...]
+    """Registers that a call must leave as they were, the frame pointer included."""
+    shadow: int
+    """Bytes above SP at a call that belong to the callee."""
+    anchored: bool
+    """Whether the stack walker needs FP + ANCHOR to be the layout."""
+
+    @property
+    def register_args(self) -> Tuple[str, ...]:
+        """The registers that carry args[0], args[1] …"""
+        return self.arguments[2:]
+
+
+class Stub(NamedTuple):
+    """One call stub, as its eight bytes say."""
+
+    call: bytes
+    """The call instruction through a register."""
+    target: int
+    """Where the jump behind it goes, as an offset from the block."""
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One machine: its registers, its stack, the shapes that an emitter leaves."""
+
+    name: str
+    registers: Tuple[str, ...]
+    """Every general register, and the program counter, by the names used in reports."""
+    extra: Tuple[str, ...]
+    """Other registers that help to find one's way, where a debugger has them."""
+    pc: str
+    sp: str
+    fp: str
+    lr: Optional[str]
+    """None where the return address travels on the stack."""
+    result: str
+    entry_misalignment: int
+    """SP modulo 16 at a function's first instruction."""
+    stub_size: int
+    return_offset: int
+    """From a stub to the instruction behind its call."""
+    shown: Tuple[str, ...]
+    """Registers of a report's head: layout pointer and dispatch target among them."""
+    parse_stub: Callable[[bytes, int], Optional[Stub]]
+    """(eight bytes, their offset in the block) -> Stub, None when they are none."""
+    branch_to: Callable[[int, int], bytes]
+    """(offset of the stub, offset of the target) -> the bytes behind the call."""
+    is_dispatch: Callable[[bytes], bool]
+    """Whether these header bytes hold an indirect jump."""
+    is_padding: Callable[[bytes], bool]
+    """Whether these bytes are only traps that fill a gap."""
+    conventions: Tuple[Convention, ...]
+
+    @property
+    def return_slot(self) -> int:
+        """Bytes that a call pushes before the callee's first instruction."""
+        return 0 if self.lr else WORD
+
+    @property
+    def names(self) -> FrozenSet[str]:
+        return frozenset(self.registers)
+
+    def convention(self, name: str) -> Convention:
+        """The convention of that name; KeyError when this machine has none such."""
+        for convention in self.conventions:
+            if convention.name == name:
+                return convention
+        raise KeyError(name)

@@ -1,0 +1,90 @@
+"""x86-64: registers, both conventions and what its thunk blocks look like.
+
+Facts: lib/Backend/InterpreterThunkEmitter.cpp (_M_X64, _WIN32 and not) and
+lib/Runtime/Library/amd64/JavascriptFunctionA.{S,asm}.
+"""
+
+from typing import Optional
+
+from .model import Arch, Convention, Stub
+
+WINDOWS = Convention(
+    name="x64-windows",
+    title="rcx, rdx, r8, r9 and 32 bytes of shadow space (x64 Windows)",
+    arguments=("rcx", "rdx", "r8", "r9"),
+    stack_arguments=40,
+    caller_stores=None,
+    callee_saved=("rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"),
+    shadow=32,
+    anchored=False,
+)
+
+SYSV = Convention(
+    name="x64-sysv",
+    title="rdi, rsi and everything at [rsp+8] as well (x64 Linux, macOS)",
+    arguments=("rdi", "rsi"),
+    stack_arguments=24,
+    caller_stores=8,
+    callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
+    shadow=0,
+    anchored=True,
+)
+
+
+def _call_size(code: bytes) -> int:
+    """Length of `call reg` at the start of these bytes, 0 when there is none."""
+    if code[0] == 0xFF and code[1] & 0xF8 == 0xD0:
+        return 2
+    if code[0] == 0x41 and code[1] == 0xFF and code[2] & 0xF8 == 0xD0:
+        return 3
+    return 0
+
+
+def _parse_stub(code: bytes, offset: int) -> Optional[Stub]:
+    """`call reg; jmp target; int3`."""
+    size = _call_size(code)
+    if not size or code[size] != 0xE9:
+        return None
+    distance = int.from_bytes(code[size + 1 : size + 5], "little", signed=True)
+    return Stub(code[:size], offset + size + 5 + distance)
+
+
+def _branch_to(stub: int, target: int) -> bytes:
+    distance = (target - stub - 7) & 0xFFFFFFFF
+    return b"\xe9" + distance.to_bytes(4, "little") + b"\xcc"
+
+
+def _is_dispatch(header: bytes) -> bool:
+    return any(
+        header[i] == 0xFF and header[i + 1] & 0xF8 == 0xE0
+        for i in range(len(header) - 1)
+    )
+
+
+def _is_padding(code: bytes) -> bool:
+    return not code.strip(b"\xcc\x00\x90")
+
+
+ARCH = Arch(
+    name="x86_64",
+    registers=(
+        *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
+        *(f"r{n}" for n in range(8, 16)),
+        "rip",
+    ),
+    extra=("gs_base",),
+    pc="rip",
+    sp="rsp",
+    fp="rbp",
+    lr=None,
+    result="rax",
+    entry_misalignment=8,
+    stub_size=8,
+    return_offset=2,
+    shown=("rsp", "rdi", "rcx", "rdx"),
+    parse_stub=_parse_stub,
+    branch_to=_branch_to,
+    is_dispatch=_is_dispatch,
+    is_padding=_is_padding,
+    conventions=(WINDOWS, SYSV),
+)

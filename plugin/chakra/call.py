@@ -1,0 +1,203 @@
+"""The call in hand: which stub, which SP at entry, which layout, who was called.
+
+The proof says how SP, FP and the layout stand to each other at every instruction;
+one of them, read from the stopped process, fixes the others. Nothing is taken from
+a place where a wrong guess would look right: each way says how it knows.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Optional, Sequence, Tuple
+
+from ..arch import WORD
+from ..proof import Facts
+from ..proof.state import State
+from ..proof.values import Entry
+from ..target import MASK64, Memory, ThunkError
+from .layout import CallInfo
+from .locate import Found
+from .objects import try_function
+
+SEARCHED = 4096
+"""Bytes above SP in which the saved function is looked for, where nothing else tells."""
+
+
+@dataclass(frozen=True)
+class CallInHand:
+    """What is known of the call; None where it is not."""
+
+    stub: Optional[int]
+    entry_sp: Optional[int]
+    how: str
+    """How entry SP is known, or why it is not."""
+    layout: Optional[int]
+    """Where the layout pointer points, or will point."""
+    passed_function: Optional[int]
+    """The function object as the caller passed it, from a register that holds it."""
+    passed_call_info: Optional[int]
+
+
+def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
+    """Work out the call from the place where the thread is stopped."""
+    entry_sp, how = _entry_sp(memory, found, facts)
+    distance = facts.layout_from_entry
+    layout = None
+    if entry_sp is not None and distance is not None:
+        layout = (entry_sp + distance) & MASK64
+    state = _state(found, facts)
+    arguments = facts.convention.arguments
+    return CallInHand(
+        stub=found.stub,
+        entry_sp=entry_sp,
+        how=how,
+        layout=layout,
+        passed_function=_still_there(memory, state, arguments[0]),
+        passed_call_info=_still_there(memory, state, arguments[1]),
+    )
+
+
+def _state(found: Found, facts: Facts) -> Optional[State]:
+    """The proof's state where pc is; stubs are all alike but for their place."""
+    if found.at is None:
+        return None
+    thunk = facts.thunk
+    at = found.at
+    if thunk.first_stub <= at < thunk.epilogue and facts.main.calls:
+        size = thunk.arch.stub_size
+        call_at = facts.main.calls[0].at
+        own = (at - thunk.first_stub) // size
+        proved = (call_at - thunk.first_stub) // size
+        at += (proved - own) * size
+    return facts.state_at(at)
+
+
+def _still_there(
+    memory: Memory, state: Optional[State], register: str
+) -> Optional[int]:
+    """An entry register's value, if some register holds it at pc."""
+    if state is None:
+        return None
+    values = memory.registers()
+    for name in (register, *state.arch.registers):
+        if state.get(name) == Entry(register) and name in values:
+            return values[name]
+    return None
+
+
+def _entry_sp(
+    memory: Memory, found: Found, facts: Facts
+) -> Tuple[Optional[int], str]:
+    registers, arch = memory.registers(), facts.thunk.arch
+    sp = registers.get(arch.sp)
+    if found.at is not None:
+        state = _state(found, facts)
+        if sp is None or state is None or state.sp is None:
+            return None, f"SP at entry cannot be told at +{found.at:#x}"
+        return (sp - state.sp) & MASK64, f"{arch.sp} where pc is"
+    if found.back is None:
+        return None, "no call is in progress here"
+    ways: Sequence[Callable[[Memory, Found, Facts], Optional[Tuple[int, str]]]] = (
+        _by_return_slot,
+        _by_frame_pointer,
+        _by_unwinder,
+        _by_saved_function,
+    )
+    for way in ways:
+        known = way(memory, found, facts)
+        if known:
+            return known[0] & MASK64, known[1]
+    return None, (
+        "SP at entry cannot be told here: the header does not set the frame pointer;"
+        " stop in the header, the stub or at the interpreter's first instruction"
+    )
+
+
+def _sp_at_call(facts: Facts) -> Optional[int]:
+    return facts.call.state.sp if facts.call else None
+
+
+def _by_return_slot(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[Tuple[int, str]]:
+    """A call that pushes its return address leaves SP right above it."""
+    at_call = _sp_at_call(facts)
+    if facts.thunk.arch.lr or at_call is None or not found.back:
+        return None
+    slot = found.back.slot
+    if slot is None:
+        return None
+    return slot + WORD - at_call, f"the return address at {slot:#x}"
+
+
+def _by_frame_pointer(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[Tuple[int, str]]:
+    """The interpreter saved the header's frame pointer, or still has it in FP."""
+    if facts.fp_at_call is None or not found.back:
+        return None
+    arch = facts.thunk.arch
+    record = found.back.frame
+    if record is None and found.back.slot is None:
+        record = _own_record(memory, found, facts)
+    try:
+        value = memory.registers()[arch.fp] if record is None else memory.word(record)
+    except (ThunkError, KeyError):
+        return None
+    where = arch.fp if record is None else f"the frame pointer saved at {record:#x}"
+    return value - facts.fp_at_call, where
+
+
+def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
+    """FP, if the interpreter has already stored its frame record there."""
+    arch = facts.thunk.arch
+    fp = memory.registers().get(arch.fp)
+    if fp is None or found.stub is None:
+        return None
+    try:
+        value = memory.word(fp + WORD)
+    except ThunkError:
+        return None
+    behind = facts.thunk.stub_address(found.stub) + arch.return_offset
+    return fp if value == behind else None
+
+
+def _by_unwinder(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[Tuple[int, str]]:
+    """The debugger's unwinder knows the interpreter's frame from its unwind tables."""
+    at_call = _sp_at_call(facts)
+    if at_call is None or found.stub is None:
+        return None
+    thunk = facts.thunk
+    behind = thunk.stub_address(found.stub) + thunk.arch.return_offset
+    for frame in memory.frames(32)[1:]:
+        if frame.pc == behind:
+            return frame.sp - at_call, "the debugger's unwinder"
+    return None
+
+
+def _by_saved_function(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[Tuple[int, str]]:
+    """The function object and callInfo, side by side as the header saved them, for
+    just the stub that is being run: believed when one place only has them."""
+    places = {saved.register: saved.offset for saved in facts.saved}
+    function, call_info = (places.get(name) for name in facts.convention.arguments[:2])
+    sp, at_dispatch = memory.registers().get(facts.thunk.arch.sp), facts.sp_at_dispatch
+    if None in (function, call_info, sp, at_dispatch, found.stub):
+        return None
+    assert function is not None and call_info is not None
+    assert sp is not None and at_dispatch is not None and found.stub is not None
+    stub = facts.thunk.stub_address(found.stub)
+    places_found = []
+    for place in range(sp - sp % WORD, sp + SEARCHED, WORD):
+        try:
+            candidate = try_function(memory, memory.word(place), facts.offsets)
+            beside = memory.word(place + call_info - function)
+        except ThunkError:
+            break
+        if candidate and candidate.stub == stub and not CallInfo(beside).problem:
+            places_found.append(place)
+    if len(places_found) != 1:
+        return None
+    place = places_found[0]
+    return place - function - at_dispatch, f"the function saved at {place:#x}"

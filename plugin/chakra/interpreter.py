@@ -1,0 +1,52 @@
+"""Which address is the interpreter's: by symbol, or by what the code there does.
+
+Js::InterpreterStackFrame::InterpreterThunk takes one pointer and begins by reading
+function, callInfo and the args' address through it
+(lib/Runtime/Language/InterpreterStackFrame.cpp). A stripped engine is known by that.
+"""
+
+from typing import FrozenSet, Optional
+
+from ..arch import WORD, Arch, Convention
+from ..proof.reads import reads_through
+from ..target import Memory, ThunkError
+from .layout import ARGS
+
+INTERPRETER = (
+    "_ZN2Js21InterpreterStackFrame16InterpreterThunkEPNS_25JavascriptCallStackLayoutE"
+)
+ASM_INTERPRETER = (
+    "_ZN2Js21InterpreterStackFrame19InterpreterAsmThunkEPNS_20AsmJsCallStackLayoutE"
+)
+
+LOOKED_AT = 256
+"""Bytes of a would-be interpreter's beginning that are looked at."""
+
+
+def known_interpreters(
+    memory: Memory, arch: Arch, convention: Convention, target: Optional[int]
+) -> FrozenSet[int]:
+    """Addresses of the interpreters, as far as they are known.
+
+    Without a symbol the stub's own call target counts, if the code there does what
+    the interpreter does.
+    """
+    symbols = {memory.symbol_address(name) for name in (INTERPRETER, ASM_INTERPRETER)}
+    known = frozenset(address for address in symbols if address)
+    if known or target is None:
+        return known
+    if behaves_like_interpreter(memory, arch, convention, target):
+        return frozenset([target])
+    return frozenset()
+
+
+def behaves_like_interpreter(
+    memory: Memory, arch: Arch, convention: Convention, address: int
+) -> bool:
+    """Whether the code at an address reads [arg], [arg + 8] and takes arg + 16."""
+    try:
+        code = memory.read(address, LOOKED_AT)
+    except ThunkError:
+        return False
+    loads, taken = reads_through(code, address, arch, convention)
+    return {0, WORD} <= loads and ARGS in taken

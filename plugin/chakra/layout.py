@@ -1,0 +1,153 @@
+"""JavascriptCallStackLayout: what the interpreter reads through its one pointer.
+
+    +0   functionObject
+    +8   callInfo: Count 24 bits, Flags 8 bits, 32 bits unused
+    +16  args[0] = this, args[1] … and one more with ExtraArg or NewTarget
+
+Facts: lib/Runtime/Language/JavascriptStackWalker.h, lib/Runtime/Base/CallInfo.h.
+"""
+
+from dataclasses import dataclass, field
+from typing import List, Optional, Tuple
+
+from ..arch import WORD
+from ..proof import Offsets
+from ..target import Memory, ThunkError
+from .objects import Function, try_function
+from .values import JsValue, decode
+
+FLAGS = (
+    (1, "New"),
+    (2, "Value"),
+    (4, "Eval"),
+    (8, "ExtraArg"),
+    (0x10, "NotUsed"),
+    (0x20, "Wrapped"),
+    (0x40, "NewTarget"),
+    (0x80, "InternalFrame"),
+)
+EXTRA = 8 | 0x40
+"""Flags with which one argument more follows that is not counted."""
+
+ARGS = 2 * WORD
+"""Offset of args[0] in the layout."""
+
+PLAUSIBLE_COUNT = 4096
+"""More arguments than any call is known to carry; the field could hold 16 million."""
+
+MAX_SHOWN = 64
+"""Arguments that are decoded at the most."""
+
+
+@dataclass(frozen=True)
+class CallInfo:
+    raw: int
+
+    @property
+    def count(self) -> int:
+        """Arguments, `this` included and an extra one not."""
+        return self.raw & 0xFFFFFF
+
+    @property
+    def flags(self) -> List[str]:
+        bits = self.raw >> 24 & 0xFF
+        return [name for bit, name in FLAGS if bits & bit]
+
+    @property
+    def arguments(self) -> int:
+        """Arguments that stand in memory, the extra one included."""
+        return self.count + bool(self.raw >> 24 & EXTRA)
+
+    @property
+    def problem(self) -> Optional[str]:
+        """Why this is no callInfo that the engine makes; None when it may be one."""
+        if self.raw >> 32:
+            return f"callInfo is garbage: the upper half is {self.raw >> 32:#x}, not 0"
+        if self.count > PLAUSIBLE_COUNT:
+            return f"callInfo is garbage: count {self.count}"
+        if self.raw >> 24 & 0x40 and not self.raw >> 24 & 8:
+            return "callInfo has NewTarget without ExtraArg"
+        return None
+
+
+@dataclass
+class Layout:
+    """A decoded layout. What could not be read is None, and said in `problems`."""
+
+    address: int
+    function_address: Optional[int] = None
+    function: Optional[Function] = None
+    """Only where the object's chain confirms it."""
+    call_info: Optional[CallInfo] = None
+    args: List[JsValue] = field(default_factory=list)
+    problems: List[str] = field(default_factory=list)
+
+    @property
+    def looks_sound(self) -> bool:
+        return not self.problems and self.function is not None
+
+    @property
+    def call_text(self) -> str:
+        """The call as JavaScript would write it, `this` left out."""
+        name = (self.function and self.function.name) or "?"
+        shown = [value.text for value in self.args[1:]]
+        if self.call_info and self.call_info.arguments > len(self.args):
+            shown.append(f"… {self.call_info.arguments - len(self.args)} more")
+        return f"{name}({', '.join(shown)})"
+
+
+def read_layout(
+    memory: Memory, address: int, offsets: Optional[Offsets], limit: int = MAX_SHOWN
+) -> Layout:
+    """Decode the layout at an address; never raises for what it finds there."""
+    layout = Layout(address)
+    if address % WORD:
+        layout.problems.append(f"{address:#x} is not 8-byte aligned")
+    layout.function_address = _word(memory, address, "function", layout)
+    raw = _word(memory, address + WORD, "callInfo", layout)
+    if layout.function_address is not None:
+        layout.function = try_function(memory, layout.function_address, offsets)
+        if layout.function is None and offsets is not None:
+            layout.problems.append(
+                f"[{address:#x}] = {layout.function_address:#x} is no function object"
+            )
+    if raw is None:
+        return layout
+    layout.call_info = CallInfo(raw)
+    if layout.call_info.problem:
+        layout.problems.append(layout.call_info.problem)
+    _read_args(memory, layout, limit)
+    return layout
+
+
+def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
+    assert layout.call_info
+    count = layout.call_info.arguments
+    if layout.call_info.problem:
+        count = min(count, 4)
+    elif count > limit:
+        layout.problems.append(f"{count} arguments, the first {limit} are decoded")
+    for i in range(min(count, limit)):
+        raw = _word(memory, layout.address + ARGS + WORD * i, f"args[{i}]", layout)
+        if raw is None:
+            break
+        layout.args.append(decode(raw, memory))
+
+
+def _word(memory: Memory, address: int, what: str, layout: Layout) -> Optional[int]:
+    try:
+        return memory.word(address)
+    except ThunkError as error:
+        layout.problems.append(f"{what}: {error}")
+        return None
+
+
+def words(memory: Memory, address: int, count: int) -> List[Tuple[int, Optional[int]]]:
+    """Raw words with their addresses; None for one that cannot be read."""
+    found: List[Tuple[int, Optional[int]]] = []
+    for i in range(count):
+        try:
+            found.append((address + WORD * i, memory.word(address + WORD * i)))
+        except ThunkError:
+            found.append((address + WORD * i, None))
+    return found

@@ -1,0 +1,341 @@
+"""Finds the thunk block from wherever a process is stopped.
+
+Every road ends in the same test: the bytes must have the shape of a block. Roads that
+cost least and tell most come first; all of them are bounded.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from ..arch import WORD, Arch
+from ..target import Memory, Region, ThunkError
+from .thunk import BLOCK_SIZES, Thunk, block_starts, parse
+
+MAX_FRAMES = 256
+"""Frames of a frame-pointer chain that are walked at the most."""
+MAX_FRAME_STEP = 1 << 20
+"""Bytes between two frames; a chain that jumps farther has left the stack."""
+STACK_WORDS = 2048
+"""Words above SP that are looked through for return addresses."""
+OBJECT_WORDS = 12
+"""Words of a would-be function object in which its FunctionInfo is looked for."""
+SCAN_CHUNK = 1 << 20
+SCAN_LIMIT = 1 << 31
+"""Bytes of executable memory that a scan reads at the most."""
+
+
+class Return(NamedTuple):
+    """A return address into a stub, and where it was found."""
+
+    slot: Optional[int]
+    """Address of the stack word that holds it; None: it is in the link register."""
+    frame: Optional[int]
+    """Frame pointer of the frame record that holds it; None outside a chain."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A block and the road that led to it."""
+
+    thunk: Thunk
+    by: str
+    """One phrase for people: "lr is stub 499 + 4"."""
+    at: Optional[int] = None
+    """Offset of pc in the block, when the thread is stopped in it."""
+    stub: Optional[int] = None
+    """The stub that the call in hand uses."""
+    back: Optional[Return] = None
+    """How the interpreter will return, when it was called already."""
+
+
+class NotFound(ThunkError):
+    """No block was found; the message says what was tried and what to do."""
+
+
+class Locator:
+    """Looks for blocks in one stopped process."""
+
+    def __init__(self, memory: Memory, arch: Arch) -> None:
+        self.memory = memory
+        self.arch = arch
+        self._blocks: Dict[int, Optional[Thunk]] = {}
+
+    def block_at(self, address: int) -> Optional[Thunk]:
+        """The block that an address lies in."""
+        for start, size in block_starts(address):
+            thunk = self._block(start, size)
+            if thunk and thunk.contains(address):
+                return thunk
+        return None
+
+    def _block(self, start: int, size: int) -> Optional[Thunk]:
+        key = start | (BLOCK_SIZES.index(size))
+        if key not in self._blocks:
+            try:
+                code = self.memory.read(start, size)
+                self._blocks[key] = parse(code, start, self.arch)
+            except ThunkError:
+                self._blocks[key] = None
+        return self._blocks[key]
+
+    def returning_to(self, address: int) -> Optional[Thunk]:
+        """The block one of whose stubs' calls returns to an address."""
+        stub = address - self.arch.return_offset
+        if stub % self.arch.stub_size or stub <= 0:
+            return None
+        try:
+            code = self.memory.read(stub, self.arch.stub_size)
+        except ThunkError:
+            return None
+        if not self.arch.parse_stub(code, 0):
+            return None
+        thunk = self.block_at(stub)
+        return thunk if thunk and thunk.returning_stub(address) is not None else None
+
+    # The roads.
+
+    def from_address(self, address: int) -> Found:
+        """The block at an address: of code in it, or of a function object."""
+        thunk = self.block_at(address)
+        if thunk:
+            where = thunk.part(address)
+            return Found(thunk, f"the address given is in its {where}")
+        thunk = self._of_function(address)
+        if thunk:
+            return Found(thunk, "the address given is a function object of it")
+        raise NotFound(
+            f"no thunk block at {address:#x}: give an address inside a block (a"
+            " header, a stub, m_dynamicInterpreterThunk) or of a function object"
+        )
+
+    def here(self) -> Found:
+        """The block that matters where the thread is stopped."""
+        roads: Sequence[Callable[[], Optional[Found]]] = (
+            self._pc,
+            self._return_register,
+            self._frame_chain,
+            self._unwound,
+            self._first_argument,
+            self._other_registers,
+            self._stack,
+            self._scan,
+        )
+        for road in roads:
+            found = road()
+            if found:
+                return found
+        scanned = "executable memory" if self.memory.regions() else ""
+        tried = ["pc", "return addresses", "function objects", "the stack", scanned]
+        raise NotFound(
+            f"no thunk block found (looked at {', '.join(filter(None, tried))}): stop"
+            " in interpreted JavaScript, or give an address: thunk-inspect ADDRESS"
+        )
+
+    def _register(self, name: Optional[str]) -> Optional[int]:
+        return self.memory.registers().get(name) if name else None
+
+    def _pc(self) -> Optional[Found]:
+        pc = self._register(self.arch.pc)
+        thunk = self.block_at(pc) if pc is not None else None
+        if thunk is None or pc is None:
+            return None
+        at = pc - thunk.address
+        number: Optional[int] = (at - thunk.first_stub) // self.arch.stub_size
+        if at < thunk.first_stub or at >= thunk.epilogue:
+            number = self._stub_in_registers(thunk)
+        return Found(thunk, f"pc is in its {thunk.part(pc)}", at=at, stub=number)
+
+    def _stub_in_registers(self, thunk: Thunk) -> Optional[int]:
+        """The stub that a dispatch register or the link register names."""
+        registers = self.memory.registers()
+        for name in (*reversed(self.arch.shown), self.arch.lr):
+            value = registers.get(name) if name else None
+            if value is None:
+                continue
+            number = thunk.stub_number(value)
+            if number is None and name == self.arch.lr:
+                number = thunk.returning_stub(value)
+            if number is not None:
+                return number
+        return None
+
+    def _return_register(self) -> Optional[Found]:
+        """At the interpreter's first instruction: lr, or the word at [rsp]."""
+        if self.arch.lr:
+            value, slot, name = self._register(self.arch.lr), None, "lr"
+        else:
+            slot = self._register(self.arch.sp)
+            value, name = self._word(slot), f"[{self.arch.sp}]"
+        if value is None:
+            return None
+        return self._returns(value, name, Return(slot, None))
+
+    def _returns(self, value: int, name: str, back: Return) -> Optional[Found]:
+        thunk = self.returning_to(value)
+        number = thunk.returning_stub(value) if thunk else None
+        if thunk is None or number is None:
+            return None
+        by = f"{name} is stub {number} + {self.arch.return_offset}"
+        return Found(thunk, by, stub=number, back=back)
+
+    def _frame_chain(self) -> Optional[Found]:
+        for depth, (record, value) in enumerate(self.frame_chain()):
+            name = f"the return address of frame {depth}"
+            found = self._returns(value, name, Return(record + WORD, record))
+            if found:
+                return found
+        return None
+
+    def frame_chain(self) -> Iterator["tuple[int, int]"]:
+        """(address of the frame record, return address) from the innermost frame on.
+
+        A record is the saved frame pointer and the return address behind it, on
+        every machine here. Ends where the chain does not ascend.
+        """
+        record = self._register(self.arch.fp)
+        for _ in range(MAX_FRAMES):
+            if record is None or record % WORD:
+                return
+            value = self._word(record + WORD)
+            if value is None:
+                return
+            yield record, value
+            following = self._word(record)
+            if following is None or not 0 < following - record < MAX_FRAME_STEP:
+                return
+            record = following
+
+    def _unwound(self) -> Optional[Found]:
+        """What the debugger's own unwinder finds where there is no chain."""
+        for depth, frame in enumerate(self.memory.frames(32)[1:], 1):
+            slot = None if self.arch.lr else frame.sp - WORD
+            name = f"the return address into frame {depth}"
+            found = self._returns(frame.pc, name, Return(slot, None))
+            if found:
+                return found
+        return None
+
+    def _first_argument(self) -> Optional[Found]:
+        """A function object, or a layout, in the first argument register."""
+        for convention in self.arch.conventions:
+            register = convention.arguments[0]
+            value = self._register(register)
+            if value is None:
+                continue
+            thunk = self._of_function(value)
+            if thunk:
+                return Found(thunk, f"{register} is a function object of it")
+            inner = self._word(value)
+            thunk = self._of_function(inner) if inner else None
+            if thunk:
+                return Found(thunk, f"[{register}] is a function object of it")
+        return None
+
+    def _of_function(self, address: int) -> Optional[Thunk]:
+        """The block of a function object: some word of it is its FunctionInfo, whose
+        first word is the entry point, which is the block. The header's own first
+        load must then read that very word."""
+        if address % WORD:
+            return None
+        for offset in range(WORD, WORD * OBJECT_WORDS, WORD):
+            info = self._word(address + offset)
+            if info is None:
+                return None
+            entry = self._word(info) if info and info % WORD == 0 else None
+            if not entry or entry % BLOCK_SIZES[0]:
+                continue
+            thunk = self.block_at(entry)
+            if thunk and thunk.address == entry:
+                return thunk
+        return None
+
+    def _other_registers(self) -> Optional[Found]:
+        for name, value in self.memory.registers().items():
+            if value % self.arch.stub_size or name == self.arch.sp:
+                continue
+            thunk = self.block_at(value)
+            if thunk and thunk.stub_number(value) is not None:
+                number = thunk.stub_number(value)
+                return Found(thunk, f"{name} is stub {number}", stub=number)
+        return None
+
+    def _stack(self) -> Optional[Found]:
+        for slot, value in self._stack_words():
+            name = f"the word at {slot:#x} on the stack"
+            found = self._returns(value, name, Return(slot, None))
+            if found:
+                return found
+        return None
+
+    def _stack_words(self) -> Iterator["tuple[int, int]"]:
+        sp = self._register(self.arch.sp)
+        if sp is None:
+            return
+        sp -= sp % WORD
+        for n in range(STACK_WORDS):
+            value = self._word(sp + WORD * n)
+            if value is None:
+                return
+            yield sp + WORD * n, value
+
+    def _scan(self) -> Optional[Found]:
+        for thunk in self.scan():
+            return Found(thunk, "a scan of executable memory")
+        return None
+
+    def scan(self) -> Iterator[Thunk]:
+        """Every block in executable memory, where there is a memory map."""
+        left = SCAN_LIMIT
+        for region in self.memory.regions() or []:
+            if "x" not in region.permissions or left <= 0:
+                continue
+            left -= region.end - region.start
+            yield from self._scan_region(region)
+
+    def _scan_region(self, region: Region) -> Iterator[Thunk]:
+        """Look at two stub places of every page; only what has stubs there is read."""
+        step = BLOCK_SIZES[0]
+        start = -(-region.start // step) * step
+        for page in range(start, region.end - step + 1, step):
+            if not self._promising(page):
+                continue
+            thunk = self.block_at(page)
+            if thunk and thunk.address == page:
+                yield thunk
+
+    def _promising(self, page: int) -> bool:
+        middle = page + BLOCK_SIZES[0] // 2
+        try:
+            code = self.memory.peek(middle, 2 * self.arch.stub_size)
+        except ThunkError:
+            return False
+        size = self.arch.stub_size
+        one = self.arch.parse_stub(code[:size], 0)
+        other = self.arch.parse_stub(code[size:], size)
+        return one is not None and one == other
+
+    def _word(self, address: Optional[int]) -> Optional[int]:
+        if address is None:
+            return None
+        try:
+            return self.memory.word(address)
+        except ThunkError:
+            return None
+
+
+def known_blocks(locator: Locator) -> List[Found]:
+    """Every block that can be found: from here, and in executable memory."""
+    blocks: Dict[int, Found] = {}
+    try:
+        found = locator.here()
+        blocks[found.thunk.address] = found
+    except NotFound:
+        pass
+    for record, value in locator.frame_chain():
+        thunk = locator.returning_to(value)
+        if thunk:
+            by = f"the return address at {record + WORD:#x} is in a stub"
+            blocks.setdefault(thunk.address, Found(thunk, by))
+    for thunk in locator.scan():
+        blocks.setdefault(thunk.address, Found(thunk, "a scan of executable memory"))
+    return sorted(blocks.values(), key=lambda found: found.thunk.address)

@@ -1,0 +1,142 @@
+"""The shape of a thunk block: header, call stubs, fill, epilogue.
+
+`parse` takes a block's bytes and says what stands where, or that it is no block. It
+looks at shapes only; what the instructions do is for `proof`. Facts:
+InterpreterThunkEmitter::FillBuffer and ConvertToEntryPoint,
+lib/Backend/InterpreterThunkEmitter.cpp.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+from ..arch import Arch, Stub
+
+BLOCK_SIZES = (4096, 16384)
+"""One page: 16 KiB on arm64 macOS, 4 KiB elsewhere (AutoSystemInfo::PageSize)."""
+
+MIN_STUBS = 16
+"""Fewer look-alikes in a row are chance; a block holds about five hundred."""
+
+MAX_HEADER = 1024
+"""Bytes within which the first stub must begin; emitted headers have 48 to 96."""
+
+
+@dataclass(frozen=True)
+class Thunk:
+    """A block and its parts. Offsets are in bytes from the start of the block."""
+
+    arch: Arch
+    address: int
+    code: bytes
+    """The whole block."""
+    first_stub: int
+    """Also the size of the header, its padding included."""
+    stub_count: int
+    epilogue: int
+    common: Stub
+    """What the stubs are, all but odd ones."""
+    odd: Tuple[int, ...]
+    """Numbers of the stubs whose bytes differ from the others'."""
+
+    @property
+    def size(self) -> int:
+        return len(self.code)
+
+    @property
+    def header(self) -> bytes:
+        return self.code[: self.first_stub]
+
+    def stub_address(self, number: int) -> int:
+        """Address of the stub with this number, counted from 0 upwards in memory."""
+        return self.address + self.first_stub + number * self.arch.stub_size
+
+    def stub_number(self, address: int) -> Optional[int]:
+        """The stub that begins at this address; None when none does."""
+        distance = address - self.address - self.first_stub
+        number, rest = divmod(distance, self.arch.stub_size)
+        return number if not rest and 0 <= number < self.stub_count else None
+
+    def returning_stub(self, address: int) -> Optional[int]:
+        """The stub whose call returns to this address."""
+        return self.stub_number(address - self.arch.return_offset)
+
+    def contains(self, address: int) -> bool:
+        return self.address <= address < self.address + self.size
+
+    def part(self, address: int) -> str:
+        """`header`, `stub 7`, `epilogue` or `fill`, for an address in the block."""
+        offset = address - self.address
+        if offset < self.first_stub:
+            return "header"
+        number = (offset - self.first_stub) // self.arch.stub_size
+        if number < self.stub_count:
+            return f"stub {number}"
+        return "epilogue" if offset >= self.epilogue else "fill"
+
+
+def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
+    """The block that these bytes hold at this address, or None: wrong shape.
+
+    A block is a header that ends in an indirect jump, a row of stubs that call
+    through one register and jump to one epilogue, and that epilogue behind them.
+    Some stubs may be odd (that is a finding, not a reason to overlook the block).
+    """
+    stubs = _stubs(code, arch)
+    if len(stubs) < MIN_STUBS:
+        return None
+    common, count = Counter(stubs.values()).most_common(1)[0]
+    alike = [offset for offset, stub in stubs.items() if stub == common]
+    first, last = alike[0], alike[-1]
+    span = (last - first) // arch.stub_size + 1
+    end = last + arch.stub_size
+    if count < MIN_STUBS or count * 2 < span or not end <= common.target < len(code):
+        return None
+    header_end = _dispatch_end(code[:first], arch)
+    if header_end is None or first > MAX_HEADER:
+        return None
+    first = _before(code, header_end, first, arch)
+    total = (end - first) // arch.stub_size
+    odd = tuple(
+        n for n in range(total) if stubs.get(first + n * arch.stub_size) != common
+    )
+    return Thunk(arch, address, code, first, total, common.target, common, odd)
+
+
+def _stubs(code: bytes, arch: Arch) -> Dict[int, Stub]:
+    """Everything in the block that reads as a stub, by offset."""
+    found: Dict[int, Stub] = {}
+    step = arch.stub_size
+    for offset in range(0, len(code) - step + 1, step):
+        stub = arch.parse_stub(code[offset : offset + step], offset)
+        if stub:
+            found[offset] = stub
+    return found
+
+
+def _dispatch_end(header: bytes, arch: Arch) -> Optional[int]:
+    """The shortest 8-aligned prefix that holds the indirect jump."""
+    step = arch.stub_size
+    for end in range(step, len(header) + 1, step):
+        if arch.is_dispatch(header[:end]):
+            return end
+    return None
+
+
+def _before(code: bytes, header_end: int, first: int, arch: Arch) -> int:
+    """The row may begin with stubs that were damaged: what stands between the
+    header and the first whole stub is a stub unless it is padding."""
+    start = first
+    while start - arch.stub_size >= header_end:
+        if arch.is_padding(code[start - arch.stub_size : start]):
+            break
+        start -= arch.stub_size
+    return start
+
+
+def block_starts(address: int) -> List[Tuple[int, int]]:
+    """(start, size) of every block that an address may lie in, likeliest first.
+
+    InterpreterThunkEmitter::ConvertToEntryPoint masks with the block size.
+    """
+    return [(address & ~(size - 1), size) for size in BLOCK_SIZES]

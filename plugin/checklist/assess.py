@@ -1,0 +1,95 @@
+"""All that the sections of the checklist judge by, gathered once.
+
+`assess` picks the calling convention, has the block proved, works out the call in
+hand and decodes the layout; nothing is judged here.
+"""
+
+from dataclasses import dataclass
+from typing import FrozenSet, Optional
+
+from ..arch import ARCHES, Arch, Convention
+from ..chakra.call import CallInHand, call_in_hand
+from ..chakra.interpreter import known_interpreters
+from ..chakra.layout import Layout, read_layout
+from ..chakra.locate import Found
+from ..chakra.objects import Function, try_function
+from ..chakra.thunk import Thunk
+from ..proof import Facts, prove
+from ..target import Memory
+
+
+@dataclass(frozen=True)
+class Assessment:
+    memory: Memory
+    found: Found
+    facts: Facts
+    call: CallInHand
+    layout: Optional[Layout]
+    function: Optional[Function]
+    """The function called, confirmed by its chain: from the layout or a register."""
+
+    @property
+    def thunk(self) -> Thunk:
+        return self.found.thunk
+
+    @property
+    def arch(self) -> Arch:
+        return self.found.thunk.arch
+
+    @property
+    def convention(self) -> Convention:
+        return self.facts.convention
+
+    @property
+    def stub_address(self) -> Optional[int]:
+        """The stub that the call in hand uses."""
+        if self.call.stub is None:
+            return None
+        return self.thunk.stub_address(self.call.stub)
+
+
+def assess(memory: Memory, found: Found) -> Assessment:
+    facts = _prove(memory, found.thunk)
+    call = call_in_hand(memory, found, facts)
+    layout = None
+    if call.layout is not None:
+        layout = read_layout(memory, call.layout, facts.offsets)
+    function = layout.function if layout else None
+    if call.passed_function is not None:
+        function = try_function(memory, call.passed_function, facts.offsets)
+    return Assessment(memory, found, facts, call, layout, function)
+
+
+def _prove(memory: Memory, thunk: Thunk) -> Facts:
+    """Prove the block under the convention that its own code fits best."""
+    facts = _fitting(memory, thunk)
+    target = facts.interpreter
+    known = known_interpreters(memory, thunk.arch, facts.convention, target)
+    return prove(thunk, facts.convention, None, known)
+
+
+def _fitting(memory: Memory, thunk: Thunk) -> Facts:
+    """The convention is read from the header: which registers it reads and saves.
+
+    A header that saves argument registers takes them from there. One that saves none
+    relies on its caller, unless the system is one on which callers never store them.
+    """
+    nobody: FrozenSet[int] = frozenset()
+    tried = [prove(thunk, c, None, nobody) for c in thunk.arch.conventions]
+    return max(tried, key=lambda facts: _fit(facts, memory.os))
+
+
+def _fit(facts: Facts, system: str) -> int:
+    convention = facts.convention
+    arguments = set(convention.arguments)
+    homes = any(saved.register in arguments for saved in facts.saved)
+    by_caller = convention.caller_stores is not None
+    points = 4 * (facts.offsets is not None)
+    points += 2 * (homes != by_caller)
+    points += by_caller != (system == "windows")
+    return points
+
+
+def arch_of(memory: Memory) -> Arch:
+    """The machine of a target; KeyError's message is for `inspect` to word."""
+    return ARCHES[memory.arch]

@@ -1,0 +1,312 @@
+"""R1-R12: what the proof says of every call, held against the call in hand.
+
+Where instructions and memory both speak, both are evidence; where they disagree the
+claim fails and says so.
+"""
+
+from dataclasses import replace
+from typing import Callable, Dict, List, Optional
+
+from ..arch import ANCHOR, WORD
+from ..chakra.layout import ARGS, CallInfo
+from ..chakra.locate import Return
+from ..target import MASK64, ThunkError
+from .assess import Assessment
+from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
+
+TITLES = {
+    "R1": "the layout pointer is in the first argument register",
+    "R2": "[L] is the function object that the caller passed",
+    "R3": "[L+8] is the callInfo that the caller passed",
+    "R4": "[L+16] onwards are all args, without a gap",
+    "R5": "SP is 16-byte aligned at the stub's call",
+    "R6": "the stub's call goes to the interpreter",
+    "R7": "the dispatch branch goes to this function's stub",
+    "R8": "the branch target is executable",
+    "R9": "control comes back to the caller, once",
+    "R10": "SP, FP and callee-saved registers come back as they were",
+    "R11": "FP + 16 is the layout: the stack walker finds it",
+    "R12": "the caller stored what this header reads",
+}
+
+
+def judge_claims(a: Assessment) -> Dict[str, Check]:
+    """R1 … R12 in order."""
+    checks = {name: _static(a, name) for name in TITLES}
+    live: Dict[str, Callable[[Assessment, Check], Check]] = {
+        "R1": _pointer_now,
+        "R2": _function_now,
+        "R3": _call_info_now,
+        "R4": _args_now,
+        "R5": _stack_pointer_now,
+        "R7": _target_now,
+        "R8": _executable,
+        "R11": _anchor_now,
+        "R12": _stored_by_caller,
+    }
+    for name, look in live.items():
+        checks[name] = look(a, checks[name])
+    return checks
+
+
+def overall(claims: Dict[str, Check]) -> str:
+    """`broken`, `sound` or `undecided`."""
+    verdicts = {check.verdict for check in claims.values()}
+    if FAIL in verdicts:
+        return "broken"
+    return "undecided" if UNKNOWN in verdicts else "sound"
+
+
+def _static(a: Assessment, name: str) -> Check:
+    finding = a.facts.claims.get(name)
+    if name == "R11" and not a.convention.anchored:
+        why = "no frame pointer is needed on x64 Windows"
+        return Check(name, TITLES[name], NOT_APPLICABLE, [why])
+    if finding is None:
+        return Check(name, TITLES[name], UNKNOWN, ["needs a stopped process"])
+    return Check(name, TITLES[name], verdict_of(finding.holds), list(finding.evidence))
+
+
+def _with(check: Check, holds: Optional[bool], evidence: str) -> Check:
+    """Add what memory says. It can break a pass, and never makes one."""
+    lines = [*check.evidence, evidence]
+    if holds is False:
+        if check.verdict == PASS:
+            lines.append("the instructions are right; this call is not")
+        return replace(check, verdict=FAIL, evidence=lines)
+    return replace(check, evidence=lines)
+
+
+def _stored(a: Assessment) -> bool:
+    """Whether the layout's words have been stored by now."""
+    if a.convention.caller_stores is not None:
+        return True
+    if a.found.at is None:
+        return a.found.back is not None
+    dispatch = a.facts.main.dispatch
+    return dispatch is not None and a.found.at >= dispatch.at
+
+
+def _at_interpreter(a: Assessment) -> bool:
+    """Whether the thread is at the interpreter's first instruction, or at the call."""
+    registers, arch = a.memory.registers(), a.arch
+    call = a.facts.call
+    if a.found.at is not None:
+        in_stub = a.thunk.part(a.thunk.address + a.found.at).startswith("stub")
+        return bool(call and in_stub and _stub_part(a) == 0)
+    return registers.get(arch.pc) == a.facts.interpreter
+
+
+def _stub_part(a: Assessment) -> int:
+    assert a.found.at is not None
+    return (a.found.at - a.thunk.first_stub) % a.arch.stub_size
+
+
+def _pointer_now(a: Assessment, check: Check) -> Check:
+    layout, register = a.call.layout, a.convention.arguments[0]
+    if layout is None:
+        return check
+    if _at_interpreter(a):
+        actual = a.memory.registers().get(register)
+        if actual is not None and actual != layout:
+            text = f"{register} is {actual:#x}, the header makes it {layout:#x}"
+            return _with(check, False, text)
+    try:
+        a.memory.read(layout, ARGS)
+    except ThunkError as error:
+        return _with(check, False, f"L = {layout:#x}: {error}")
+    return _with(check, True, f"L = {layout:#x} can be read")
+
+
+def _function_now(a: Assessment, check: Check) -> Check:
+    if not a.layout or not _stored(a) or a.layout.function_address is None:
+        return check
+    actual = a.layout.function_address
+    word = f"[{a.layout.address:#x}] = {actual:#x}"
+    passed = a.call.passed_function
+    if passed is not None and passed != actual:
+        return _with(check, False, f"{word}, should be {passed:#x}")
+    function = a.layout.function
+    if function is None:
+        return _with(check, False, f"{word} is no function object")
+    stub = a.stub_address
+    if stub is not None and function.stub != stub:
+        text = f"{word} is a function of stub {function.stub:#x}, not {stub:#x}"
+        return _with(check, False, text)
+    name = f" ({function.name})" if function.name else ""
+    return _with(check, True, f"{word}, a function object{name}")
+
+
+def _call_info_now(a: Assessment, check: Check) -> Check:
+    if not a.layout or not _stored(a) or a.layout.call_info is None:
+        return check
+    info = a.layout.call_info
+    word = f"[{a.layout.address + WORD:#x}] = {info.raw:#x}"
+    passed = a.call.passed_call_info
+    if passed is not None and passed != info.raw:
+        return _with(check, False, f"{word}, should be {passed:#x}")
+    if info.problem:
+        return _with(check, False, f"{word}: {info.problem}")
+    flags = "|".join(info.flags) or "no flags"
+    return _with(check, True, f"{word}: count {info.count}, {flags}")
+
+
+def _args_now(a: Assessment, check: Check) -> Check:
+    """Only unreadable words are held against it: values cannot be checked here."""
+    layout = a.layout
+    if not layout or not _stored(a) or not layout.call_info:
+        return check
+    missing = [text for text in layout.problems if text.startswith("args[")]
+    if missing:
+        return _with(check, False, missing[0])
+    if layout.call_info.problem:
+        return check
+    return _with(check, True, f"{layout.call_info.arguments} args can be read")
+
+
+def _stack_pointer_now(a: Assessment, check: Check) -> Check:
+    call = a.facts.call
+    if a.call.entry_sp is None or call is None or call.state.sp is None:
+        return check
+    sp = (a.call.entry_sp + call.state.sp) & MASK64
+    text = f"{a.arch.sp} at the call is {sp:#x}"
+    if sp % 16:
+        return _with(check, False, f"{text}, not a multiple of 16")
+    return _with(check, True, text)
+
+
+def _target_now(a: Assessment, check: Check) -> Check:
+    """The chain's own value decides what offsets alone cannot."""
+    function = a.function
+    if function is None:
+        if check.verdict == PASS:
+            why = "no function object at hand shows that the three offsets are right"
+            return replace(
+                check,
+                verdict=UNKNOWN,
+                evidence=[*check.evidence, why],
+                hint="stop in an interpreted call, or inspect a function object",
+            )
+        return check
+    place = f"m_dynamicInterpreterThunk of {function.address:#x} is {function.stub:#x}"
+    number = a.thunk.stub_number(function.stub)
+    if number is None:
+        return _with(check, False, f"{place}, which is no stub of this block")
+    if a.stub_address is not None and a.stub_address != function.stub:
+        return _with(check, False, f"{place}, but stub {a.call.stub} is being run")
+    return _with(check, True, f"{place}, stub {number}")
+
+
+def _executable(a: Assessment, check: Check) -> Check:
+    """By the memory map, or because something was executed in the same page."""
+    address = a.thunk.stub_address(a.call.stub or 0)
+    regions = a.memory.regions()
+    for region in regions or []:
+        if region.start <= address < region.end:
+            text = f"{address:#x} is mapped {region.permissions}"
+            return replace(
+                check,
+                verdict=PASS if "x" in region.permissions else FAIL,
+                evidence=[text],
+            )
+    if regions:
+        return replace(check, verdict=FAIL, evidence=[f"{address:#x} is not mapped"])
+    seen = _executed(a)
+    if seen:
+        return replace(check, verdict=PASS, evidence=[seen])
+    return replace(
+        check,
+        verdict=UNKNOWN,
+        evidence=["no memory map, and nothing shows that the page was executed"],
+        hint="stop in the stub or in the interpreter",
+    )
+
+
+def _executed(a: Assessment) -> str:
+    """Which address shows that the block's page is executable, if one does.
+
+    A page is executable as a whole: pages of 4 KiB are the smallest here.
+    """
+    if a.found.at is not None:
+        return f"pc {a.thunk.address + a.found.at:#x} is in the block"
+    back: Optional[Return] = a.found.back
+    if back is None or a.call.stub is None:
+        return ""
+    behind = a.thunk.stub_address(a.call.stub) + a.arch.return_offset
+    return f"the return address {behind:#x} is behind its stub's call"
+
+
+def _anchor_now(a: Assessment, check: Check) -> Check:
+    if check.verdict == NOT_APPLICABLE or not _at_interpreter(a):
+        return check
+    fp = a.memory.registers().get(a.arch.fp)
+    if fp is None or a.call.layout is None:
+        return check
+    anchored = (fp + ANCHOR) & MASK64
+    text = f"{a.arch.fp} + {ANCHOR} is {anchored:#x}"
+    if anchored != a.call.layout:
+        return _with(check, False, f"{text}, the layout is {a.call.layout:#x}")
+    return _with(check, True, text)
+
+
+def _stored_by_caller(a: Assessment, check: Check) -> Check:
+    stored = a.convention.caller_stores
+    if stored is None:
+        why = "callers leave arguments in registers here; the header stores them"
+        return replace(check, verdict=NOT_APPLICABLE, evidence=[why])
+    if a.call.entry_sp is None:
+        return replace(
+            check,
+            evidence=[a.call.how],
+            hint="stop in an interpreted call: this is a claim about one call",
+        )
+    place = (a.call.entry_sp + stored) & MASK64
+    try:
+        function, info = a.memory.word(place), a.memory.word(place + WORD)
+    except ThunkError as error:
+        return replace(check, verdict=FAIL, evidence=[f"caller's stack: {error}"])
+    return _judge_stored(a, check, place, function, CallInfo(info))
+
+
+def _judge_stored(
+    a: Assessment, check: Check, place: int, function: int, info: CallInfo
+) -> Check:
+    """What the caller left at `place`, against what it passed in registers."""
+    wrong: List[str] = []
+    word = f"[{place:#x}] = {function:#x}"
+    known = a.layout.function if a.layout and a.layout.address == place else None
+    passed = a.call.passed_function
+    if passed is not None and function != passed:
+        wrong.append(f"{word}, should be the function {passed:#x}")
+    elif passed is None and known is None:
+        wrong.append(f"{word}, should be a function object")
+    elif known and a.stub_address is not None and known.stub != a.stub_address:
+        wrong.append(f"{word}, a function of stub {known.stub:#x}: not the one called")
+    text = f"[{place + WORD:#x}] = {info.raw:#x}"
+    passed_info = a.call.passed_call_info
+    if passed_info is not None and info.raw != passed_info:
+        wrong.append(f"{text}, should be the callInfo {passed_info:#x}")
+    elif info.problem:
+        wrong.append(f"{text}: {info.problem}")
+    if wrong:
+        return replace(
+            check,
+            verdict=FAIL,
+            evidence=wrong,
+            hint="store function, callInfo and args on the stack before the call",
+        )
+    return _judge_stored_args(a, check, [f"{word}, the function", f"{text}, callInfo"])
+
+
+def _judge_stored_args(a: Assessment, check: Check, good: List[str]) -> Check:
+    layout = a.layout
+    if layout is None:
+        return replace(check, evidence=["the layout pointer is not where it should be"])
+    if any(text.startswith("args[") for text in layout.problems):
+        return replace(check, verdict=FAIL, evidence=layout.problems)
+    for index, value in enumerate(layout.args):
+        if value.kind in ("unreadable", "null-pointer"):
+            text = f"args[{index}] = {value.raw:#x} is no JavaScript value"
+            return replace(check, verdict=UNKNOWN, evidence=[*good, text])
+    good.append(f"{len(layout.args)} args that are JavaScript values")
+    return replace(check, verdict=PASS, evidence=good)

@@ -1,0 +1,75 @@
+"""A. Entry point setup: what the function's own objects say.
+
+That a piece of engine code ran is for a trace to see; what it left behind is read
+here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk).
+"""
+
+from typing import List
+
+from .sections import Assessment, Check, Claims, known
+
+NO_FUNCTION = "no function object at hand that its chain confirms"
+STOP = "stop in an interpreted call, or run thunk-trace"
+
+
+def items(a: Assessment, claims: Claims) -> List[Check]:
+    return [_generated(a), _valid(a), _entry_point(a), _logged(a), _converted(a)]
+
+
+def _generated(a: Assessment) -> Check:
+    title = "GenerateDynamicInterpreterThunk() is called"
+    text = NO_FUNCTION
+    if a.function and a.thunk.stub_number(a.function.stub) is not None:
+        text = f"memory shows its result ({a.function.stub:#x}), not the call itself"
+    return known("A1", title, None, text, "run thunk-trace to see the call")
+
+
+def _valid(a: Assessment) -> Check:
+    title = "m_dynamicInterpreterThunk is a valid address"
+    if not a.function:
+        return known("A2", title, None, NO_FUNCTION, STOP)
+    number = a.thunk.stub_number(a.function.stub)
+    place = _stub_word(a)
+    if number is None:
+        return known("A2", title, False, f"{place}, which is no stub of the block")
+    return known("A2", title, True, f"{place}, stub {number}")
+
+
+def _entry_point(a: Assessment) -> Check:
+    title = "SetOriginalEntryPoint() got the block's address"
+    if not a.function:
+        return known("A3", title, None, NO_FUNCTION, STOP)
+    actual = a.function.entry_point
+    text = f"[{a.function.info:#x}] originalEntryPoint = {actual:#x}"
+    if actual == a.thunk.address:
+        return known("A3", title, True, f"{text}, the block")
+    symbol = a.memory.symbol_at(actual)
+    if symbol:
+        return known("A3", title, None, f"{text}, {symbol.at(actual)}")
+    return known("A3", title, False, f"{text}, should be {a.thunk.address:#x}")
+
+
+def _logged(a: Assessment) -> Check:
+    title = "the address stored in m_dynamicInterpreterThunk"
+    if not a.function:
+        return known("A4", title, None, NO_FUNCTION, STOP)
+    return known("A4", title, True, _stub_word(a))
+
+
+def _converted(a: Assessment) -> Check:
+    """ConvertToEntryPoint masks the stub with the block size."""
+    title = "ConvertToEntryPoint() leads from the stub to the block"
+    thunk = a.thunk
+    stub = a.function.stub if a.function else thunk.stub_address(thunk.stub_count - 1)
+    start = stub & ~(thunk.size - 1)
+    text = f"{stub:#x} & ~{thunk.size - 1:#x} = {start:#x}"
+    if start != thunk.address:
+        text += f", should be {thunk.address:#x}"
+    return known("A5", title, start == thunk.address, text)
+
+
+def _stub_word(a: Assessment) -> str:
+    assert a.function
+    offsets = a.facts.offsets
+    place = a.function.body + (offsets.dynamic_thunk if offsets else 0)
+    return f"[{place:#x}] m_dynamicInterpreterThunk = {a.function.stub:#x}"

@@ -1,0 +1,38 @@
+"""What the modules of the sections share: making a check out of claims or facts."""
+
+from typing import Dict, Optional, Sequence
+
+from .assess import Assessment
+from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, combined
+
+Claims = Dict[str, Check]
+
+__all__ = ["Assessment", "Check", "Claims", "from_claims", "known", "not_here", "plain"]
+
+
+def from_claims(
+    id: str, title: str, claims: Claims, names: Sequence[str], hint: str = ""
+) -> Check:
+    """An item that holds if these claims do; the evidence is what decides it."""
+    chosen = [claims[name] for name in names]
+    verdict = combined(chosen)
+    deciding = [check for check in chosen if check.verdict == verdict]
+    evidence = [f"{check.id}: {line}" for check in deciding for line in check.evidence]
+    return Check(id, title, verdict, evidence, hint or deciding[0].hint)
+
+
+def known(
+    id: str, title: str, holds: Optional[bool], evidence: str, hint: str = ""
+) -> Check:
+    verdict = {True: PASS, False: FAIL, None: UNKNOWN}[holds]
+    return Check(id, title, verdict, [evidence], hint)
+
+
+def not_here(id: str, title: str, why: str) -> Check:
+    return Check(id, title, NOT_APPLICABLE, [why])
+
+
+def plain(
+    id: str, title: str, verdict: str, evidence: Sequence[str], hint: str = ""
+) -> Check:
+    return Check(id, title, verdict, list(evidence), hint)

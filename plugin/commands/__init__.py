@@ -1,0 +1,65 @@
+"""The commands' names and help, and nothing that costs time: this is all that loads
+with the debugger. What they do is in `run`, imported when the first one is typed.
+"""
+
+from typing import NamedTuple
+
+
+class Help(NamedTuple):
+    name: str
+    summary: str
+    usage: str
+    text: str
+
+
+HELP = (
+    Help(
+        "thunk-inspect",
+        "Find the interpreter thunk here and judge it.",
+        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all]",
+        """Looks for ChakraCore's dynamic interpreter thunk from wherever the selected
+thread is stopped: pc, return addresses, function objects, the stack, executable
+memory. Proves what its instructions do, decodes what the interpreter reads, and
+says what is wrong, why, and how to mend it.
+
+  ADDRESS   of a block, of code in it, or of a function object
+            (a register, a number, a symbol, or sums of them)
+  --json    the report as JSON
+  --bytes   the header's bytes and every instruction, even when all is well
+  --all     the evidence of every check""",
+    ),
+    Help(
+        "thunk-layout",
+        "Decode a JavascriptCallStackLayout.",
+        "thunk-layout EXPRESSION [--json]",
+        """Decodes the words at an address as the interpreter would read them: function,
+callInfo, this and the arguments. Nothing is run in the process.
+
+  EXPRESSION  a register, a number, a symbol, or sums of them: $x0, $sp+16
+  --json      the layout as JSON""",
+    ),
+    Help(
+        "thunk-find",
+        "List every thunk block that can be found.",
+        "thunk-find [--json]",
+        """Lists the blocks of this process with what is known of each: address, size,
+stubs, convention, interpreter, and how it was found.
+
+  --json    the list as JSON""",
+    ),
+    Help(
+        "thunk-snapshot",
+        "Save what an inspection looks at to a file.",
+        "thunk-snapshot FILE [ADDRESS]",
+        """Writes a snapshot that `thunk-inspect replay FILE` judges anywhere, with no
+debugger: for a bug report, or as a test case.
+
+  FILE      is replaced if it exists
+  ADDRESS   as for thunk-inspect""",
+    ),
+)
+
+
+def help_text(help: Help) -> str:
+    """A command's help as both debuggers show it."""
+    return f"{help.summary}\n\nUsage: {help.usage}\n\n{help.text}"

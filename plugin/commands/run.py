@@ -1,0 +1,149 @@
+"""What the commands do: one small class each, the same in every debugger."""
+
+import argparse
+import shlex
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Type
+
+from ..chakra.layout import read_layout
+from ..chakra.locate import Locator, known_blocks
+from ..checklist import assess
+from ..inspection import inspect, locator_for
+from ..proof import Offsets
+from ..report import find
+from ..report.as_json import layout_dict, to_json
+from ..report.layout import layout_words
+from ..report.text import Detail, render, render_layout
+from ..snapshot import save
+from ..target import Memory, ThunkError
+from . import HELP
+from .expression import evaluate
+from .session import Session
+
+
+class UsageError(ThunkError):
+    """The command's words are off; the message is its usage."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse that raises instead of ending the debugger."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; usage: {self.usage}")
+
+    def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
+        raise UsageError(message or f"usage: {self.usage}")
+
+
+class Command:
+    """One command: `arguments` says what it takes, `run` what it answers."""
+
+    def arguments(self, parser: Parser) -> None:
+        raise NotImplementedError
+
+    def run(self, options: Any, session: Session) -> str:
+        raise NotImplementedError
+
+
+class Inspect(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("address", nargs="*")
+        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--bytes", action="store_true")
+        parser.add_argument("--all", action="store_true")
+
+    def run(self, options: Any, session: Session) -> str:
+        target = session.target()
+        report = inspect(target, _address(options.address, session))
+        if options.json:
+            return to_json(report)
+        detail = Detail(everything=options.all, code=options.bytes)
+        return render(report, session.style(), detail)
+
+
+class Layout(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("expression", nargs="+")
+        parser.add_argument("--json", action="store_true")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        address = evaluate(" ".join(options.expression), session)
+        memory.read(address, 16)
+        layout = read_layout(memory, address, _offsets(locator_for(memory)))
+        if options.json:
+            import json
+
+            return json.dumps(layout_dict(layout), indent=2)
+        return render_layout(layout, layout_words(layout, memory), session.style())
+
+
+class Find(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("--json", action="store_true")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        locator = locator_for(memory)
+        blocks = [assess(memory, found) for found in known_blocks(locator)]
+        if not blocks:
+            locator.here()
+        if options.json:
+            return find.to_json(blocks)
+        return find.render(blocks, session.style())
+
+
+class Snapshot(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("file")
+        parser.add_argument("address", nargs="*")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        inspect(memory, _address(options.address, session))
+        save(memory, options.file)
+        size = sum(map(len, memory.lines.values()))
+        return f"saved {size} bytes of memory to {options.file}"
+
+
+COMMANDS: Dict[str, Type[Command]] = {
+    "thunk-inspect": Inspect,
+    "thunk-layout": Layout,
+    "thunk-find": Find,
+    "thunk-snapshot": Snapshot,
+}
+
+
+def _address(words: Sequence[str], session: Session) -> Optional[int]:
+    return evaluate(" ".join(words), session) if words else None
+
+
+def _offsets(locator: Locator) -> Optional[Offsets]:
+    """The chain's offsets from whichever block can be found; None without one."""
+    try:
+        found = locator.here()
+    except ThunkError:
+        return None
+    return assess(locator.memory, found).facts.offsets
+
+
+def run_command(name: str, line: str, session: Session) -> str:
+    """Run a command line in a debugger. ThunkError carries what went wrong."""
+    usage = next(help.usage for help in HELP if help.name == name)
+    parser = Parser(prog=name, usage=usage, add_help=False, allow_abbrev=False)
+    command = COMMANDS[name]()
+    command.arguments(parser)
+    return command.run(parser.parse_args(_split(line)), session)
+
+
+def _split(line: str) -> List[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"cannot read this line: {error}") from None
+
+
+def options_of(name: str) -> List[str]:
+    """The --options of a command, for completion."""
+    parser = Parser(prog=name, add_help=False)
+    COMMANDS[name]().arguments(parser)
+    return [text for action in parser._actions for text in action.option_strings]

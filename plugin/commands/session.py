@@ -1,0 +1,22 @@
+"""What a command asks of the debugger it runs in, beside the Target."""
+
+from typing import Optional, Protocol
+
+from ..report.text import Style
+from ..target import Target
+
+
+class Session(Protocol):
+    """A debugger, as commands see it."""
+
+    def target(self) -> Target:
+        """The selected thread's process; ThunkError when none is stopped."""
+
+    def register(self, name: str) -> Optional[int]:
+        """A register, or a variable of the debugger's own, named without the $."""
+
+    def symbol(self, name: str) -> Optional[int]:
+        """A function's address, or a variable's value. Runs nothing in the process."""
+
+    def style(self) -> Style:
+        """Width and colour that the user has asked the debugger for."""

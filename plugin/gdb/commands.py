@@ -1,0 +1,48 @@
+"""The commands in gdb: registered at load, done by `commands.run` when typed."""
+
+from typing import List
+
+import gdb
+
+from ..commands import HELP, Help, help_text
+
+
+class ThunkCommand(gdb.Command):  # type: ignore[misc]
+    """One command of ours. The docstring that gdb shows is set per instance."""
+
+    def __init__(self, help: Help) -> None:
+        self.__doc__ = help_text(help)
+        self.name = help.name
+        super().__init__(help.name, gdb.COMMAND_DATA)
+
+    def invoke(self, line: str, from_tty: bool) -> None:
+        self.dont_repeat()
+        from ..dependencies import ready
+
+        try:
+            ready()
+            from ..commands.run import run_command
+            from .session import GdbSession
+
+            text = run_command(self.name, line, GdbSession())
+        except KeyboardInterrupt:
+            raise gdb.GdbError("interrupted") from None
+        except Exception as error:
+            from ..target import one_line
+
+            raise gdb.GdbError(f"{self.name}: {one_line(error)}") from None
+        gdb.write(text + "\n")
+
+    def complete(self, text: str, word: str) -> "List[str] | int":
+        if not text.split(" ")[-1].startswith("-"):
+            return int(gdb.COMPLETE_EXPRESSION)
+        from ..commands.run import options_of
+
+        typed = text.split(" ")[-1]
+        skip = len(typed) - len(word)
+        return [o[skip:] for o in options_of(self.name) if o.startswith(typed)]
+
+
+def register() -> None:
+    for help in HELP:
+        ThunkCommand(help)

@@ -1,0 +1,59 @@
+"""gdb as the commands see it: expressions, and how output may look."""
+
+import os
+import sys
+from typing import Optional
+
+import gdb
+
+from ..report.text import Style
+from ..target import MASK64, ThunkError
+from .target import GdbTarget
+
+NO_PROCESS = "no process: start or attach to one, or open a core file"
+
+
+class GdbSession:
+    def target(self) -> GdbTarget:
+        if gdb.selected_thread() is None:
+            raise ThunkError(NO_PROCESS)
+        if gdb.selected_thread().is_running():
+            raise ThunkError("the process is running: interrupt it first")
+        return GdbTarget()
+
+    def register(self, name: str) -> Optional[int]:
+        return self._number(f"${name}")
+
+    def symbol(self, name: str) -> Optional[int]:
+        """A name alone can call nothing."""
+        return self._number(name)
+
+    def _number(self, name: str) -> Optional[int]:
+        try:
+            value = gdb.parse_and_eval(name)
+            code = value.type.strip_typedefs().code
+            if code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
+                value = value.address
+            elif code == gdb.TYPE_CODE_ERROR:
+                # A symbol without debug information: its address is what is known.
+                value = gdb.parse_and_eval(f"&{name}")
+            if value is None or code == gdb.TYPE_CODE_VOID:
+                return None
+            return int(value) & MASK64
+        except gdb.error:
+            return None
+
+    def style(self) -> Style:
+        width = gdb.parameter("width") or 80
+        plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        charset = str(gdb.parameter("host-charset"))
+        unicode = "UTF" in charset.upper() or _utf8_locale()
+        return Style(
+            width=max(40, min(int(width), 120)),
+            colour=bool(gdb.parameter("style enabled")) and not plain,
+            unicode=unicode,
+        )
+
+
+def _utf8_locale() -> bool:
+    return "UTF-8" in (sys.stdout.encoding or "").upper()

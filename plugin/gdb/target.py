@@ -1,0 +1,126 @@
+"""The selected thread in gdb, as a Target."""
+
+import re
+from typing import Dict, List, Optional
+
+import gdb
+
+from ..arch import ARCHES
+from ..target import MASK64, Frame, Region, Symbol, Unreadable, plain_name
+
+ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
+_SYMBOL = re.compile(r"(?P<name>.*?)(?: \+ (?P<offset>\d+))? in section \S+")
+_MAPPING = re.compile(
+    r"\s*0x(?P<start>[0-9a-f]+)\s+0x(?P<end>[0-9a-f]+)\s+0x[0-9a-f]+\s+0x[0-9a-f]+"
+    r"\s+(?P<permissions>[-rwxps]{4})\s*(?P<name>.*)"
+)
+
+
+class GdbTarget:
+    source = "gdb"
+
+    @property
+    def arch(self) -> str:
+        name = gdb.selected_inferior().architecture().name()
+        return ARCH_NAMES.get(name, name)
+
+    @property
+    def os(self) -> str:
+        """gdb tells the ABI that it decided for only in this sentence."""
+        text = gdb.execute("show osabi", to_string=True)
+        for word, system in (
+            ("Darwin", "macos"),
+            ("Windows", "windows"),
+            ("Cygwin", "windows"),
+        ):
+            if f'"{word}"' in text:
+                return system
+        return "linux"
+
+    def registers(self) -> Dict[str, int]:
+        frame = gdb.newest_frame()
+        found: Dict[str, int] = {}
+        arch = ARCHES.get(self.arch)
+        for name in (*arch.registers, *arch.extra) if arch else ():
+            try:
+                found[name] = int(frame.read_register(name)) & MASK64
+            except (gdb.error, ValueError):
+                continue
+        return found
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            data = gdb.selected_inferior().read_memory(address, size)
+        except (gdb.error, OverflowError, MemoryError):
+            raise Unreadable(address, size) from None
+        return bytes(data)
+
+    def regions(self) -> Optional[List[Region]]:
+        """A local process' own map is read directly; gdb's table serves a remote
+        one. A core file's table lacks anonymous memory, which is no map for us."""
+        connection = gdb.selected_inferior().connection
+        kind = connection.type if connection else ""
+        if kind == "native":
+            return _proc_maps(gdb.selected_inferior().pid)
+        if kind == "core":
+            return None
+        try:
+            text = gdb.execute("info proc mappings", to_string=True)
+        except gdb.error:
+            return None
+        return _mappings(text)
+
+    def symbol_at(self, address: int) -> Optional[Symbol]:
+        try:
+            text = gdb.execute(f"info symbol {address:#x}", to_string=True)
+        except gdb.error:
+            return None
+        match = _SYMBOL.match(text)
+        if not match:
+            return None
+        start = address - int(match.group("offset") or 0)
+        return Symbol(plain_name(match.group("name")), start)
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        try:
+            return int(gdb.parse_and_eval(f"&'{name}'")) & MASK64
+        except gdb.error:
+            return None
+
+    def frames(self, limit: int) -> List[Frame]:
+        found: List[Frame] = []
+        frame = gdb.newest_frame()
+        arch = ARCHES[self.arch]
+        while frame is not None and len(found) < limit:
+            try:
+                sp = int(frame.read_register(arch.sp)) & MASK64
+                found.append(Frame(frame.pc(), sp))
+                frame = frame.older()
+            except gdb.error:
+                break
+        return found
+
+
+def _proc_maps(pid: int) -> Optional[List[Region]]:
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    regions = []
+    for line in lines:
+        span, permissions, _, _, _, *name = line.split(None, 5)
+        start, end = (int(text, 16) for text in span.split("-"))
+        regions.append(Region(start, end, permissions[:3], name[0] if name else ""))
+    return regions
+
+
+def _mappings(text: str) -> Optional[List[Region]]:
+    found = []
+    for line in text.splitlines():
+        match = _MAPPING.match(line)
+        if match:
+            start, end = (int(match.group(name), 16) for name in ("start", "end"))
+            permissions = match.group("permissions")[:3]
+            found.append(Region(start, end, permissions, match.group("name").strip()))
+    return found or None

@@ -1,0 +1,31 @@
+"""`inspect`: from a stopped process to a Report, in one call."""
+
+from typing import Optional
+
+from .arch import ARCHES
+from .checklist import assess
+from .chakra.locate import Locator
+from .report.build import build
+from .report.model import Report
+from .target import Memory, Target, ThunkError
+
+
+def inspect(target: Target, address: Optional[int] = None) -> Report:
+    """Find the thunk, prove it, decode the call in hand, and judge.
+
+    `address`: of a block, of code in one, or of a function object, in the target's
+    address space; None looks where the selected thread is stopped. Raises ThunkError
+    (NotFound, Unreadable) with one line that says what to do.
+    """
+    memory = target if isinstance(target, Memory) else Memory(target)
+    locator = locator_for(memory)
+    found = locator.here() if address is None else locator.from_address(address)
+    return build(assess(memory, found))
+
+
+def locator_for(memory: Memory) -> Locator:
+    """A Locator for the target's machine; ThunkError when it is none of ours."""
+    if memory.arch not in ARCHES:
+        known = " and ".join(ARCHES)
+        raise ThunkError(f"this process runs on {memory.arch}; known are {known}")
+    return Locator(memory, ARCHES[memory.arch])

@@ -1,0 +1,145 @@
+"""Bytes to instructions: the one place that speaks to Capstone.
+
+What leaves here is small and plain, with register names as the rest of the plugin
+writes them (x29, not fp), so that effects read like the manual.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Optional, Tuple
+
+from ..arch import Arch
+
+LONGEST = 15
+"""Bytes of the longest instruction on any machine here."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A register, an immediate, or memory at base + index * scale + displacement."""
+
+    kind: str
+    """`reg`, `imm` or `mem`."""
+    size: int
+    """Bytes of a register or of the memory, 0 where the instruction fixes it."""
+    register: str = ""
+    immediate: int = 0
+    base: str = ""
+    index: str = ""
+    scale: int = 1
+    displacement: int = 0
+    shift: str = ""
+    """`lsl`, `lsr` …, applied to a register or an immediate by `amount`."""
+    amount: int = 0
+    extend: bool = False
+    segment: bool = False
+
+
+@dataclass(frozen=True)
+class Instruction:
+    address: int
+    code: bytes
+    mnemonic: str
+    text: str
+    operands: Tuple[Operand, ...]
+    writeback: bool
+    post: bool
+    """Whether the base register changes after the access."""
+
+    @property
+    def end(self) -> int:
+        return self.address + len(self.code)
+
+
+def decode(code: bytes, address: int, arch: Arch) -> Optional[Instruction]:
+    """The instruction at the start of these bytes; None when they are none."""
+    return _decode(code[:LONGEST], address, arch.name)
+
+
+@lru_cache(maxsize=4096)
+def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
+    for insn in _disassembler(arch).disasm(code, address, count=1):
+        return _plain(insn, arch)
+    return None
+
+
+@lru_cache(maxsize=None)
+def _disassembler(arch: str) -> Any:
+    import capstone
+
+    machine = {
+        "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+        "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    }[arch]
+    disassembler = capstone.Cs(*machine)
+    disassembler.detail = True
+    return disassembler
+
+
+def _plain(insn: Any, arch: str) -> Instruction:
+    convert = _arm_operand if arch == "aarch64" else _x86_operand
+    operands = tuple(convert(insn, operand) for operand in insn.operands)
+    on_arm = arch == "aarch64"
+    return Instruction(
+        address=insn.address,
+        code=bytes(insn.bytes),
+        mnemonic=insn.mnemonic,
+        text=f"{insn.mnemonic:<5} {insn.op_str}".rstrip(),
+        operands=operands,
+        writeback=bool(on_arm and insn.writeback),
+        post=bool(on_arm and insn.post_index),
+    )
+
+
+_ARM_NAMES = {"fp": "x29", "lr": "x30"}
+_ARM_SIZES = {"x": 8, "w": 4, "q": 16, "v": 16, "d": 8, "s": 4, "h": 2, "b": 1}
+_ARM_SHIFTS = {0: "", 1: "lsl", 2: "msl", 3: "lsr", 4: "asr", 5: "ror"}
+
+
+def _arm_operand(insn: Any, operand: Any) -> Operand:
+    from capstone import arm64
+
+    shift = _ARM_SHIFTS.get(operand.shift.type, "other")
+    common = {
+        "shift": shift,
+        "amount": operand.shift.value,
+        "extend": bool(operand.ext),
+    }
+    if operand.type == arm64.ARM64_OP_REG:
+        name = insn.reg_name(operand.reg)
+        name = _ARM_NAMES.get(name, name)
+        size = 8 if name == "sp" else _ARM_SIZES.get(name[0], 0)
+        return Operand("reg", size, register=name, **common)
+    if operand.type == arm64.ARM64_OP_IMM:
+        return Operand("imm", 0, immediate=operand.imm, **common)
+    if operand.type == arm64.ARM64_OP_MEM:
+        base, index = (
+            _ARM_NAMES.get(name, name)
+            for name in (
+                insn.reg_name(operand.mem.base) or "",
+                insn.reg_name(operand.mem.index) or "" if operand.mem.index else "",
+            )
+        )
+        return Operand(
+            "mem", 0, base=base, index=index, displacement=operand.mem.disp, **common
+        )
+    return Operand("other", 0)
+
+
+def _x86_operand(insn: Any, operand: Any) -> Operand:
+    from capstone import x86
+
+    if operand.type == x86.X86_OP_REG:
+        return Operand("reg", operand.size, register=insn.reg_name(operand.reg))
+    if operand.type == x86.X86_OP_IMM:
+        return Operand("imm", operand.size, immediate=operand.imm)
+    memory = operand.mem
+    return Operand(
+        "mem",
+        operand.size,
+        base=insn.reg_name(memory.base) or "" if memory.base else "",
+        index=insn.reg_name(memory.index) or "" if memory.index else "",
+        scale=memory.scale,
+        displacement=memory.disp,
+        segment=bool(memory.segment),
+    )

@@ -1,0 +1,173 @@
+"""What the proof hands on: the claims, and the frame that the header builds."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from ..arch import WORD, Convention
+from ..chakra.thunk import Thunk
+from . import claims
+from .decode import Instruction
+from .run import CallSite, Explorer, Path, Step
+from .state import Offsets, State, chain
+from .values import Const, Entry, Load, Value, inputs
+
+
+class Saved(NamedTuple):
+    """A register that the header stored; `offset` is from SP at dispatch."""
+
+    register: str
+    offset: int
+    at: int
+    """Offset of the storing instruction in the block."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    thunk: Thunk
+    convention: Convention
+    paths: Tuple[Path, ...]
+    claims: Dict[str, claims.Finding]
+    main: Path
+    """The path that most functions take."""
+
+    @property
+    def call(self) -> Optional[CallSite]:
+        """The stub's call on the main path."""
+        return self.main.calls[0] if self.main.calls else None
+
+    @property
+    def layout_value(self) -> Optional[Value]:
+        return self.call.state.get(self.convention.arguments[0]) if self.call else None
+
+    @property
+    def layout_from_entry(self) -> Optional[int]:
+        """Where the layout pointer points, from SP at entry."""
+        if self.call is None or self.layout_value is None:
+            return None
+        return self.call.state.from_entry_sp(self.layout_value)
+
+    @property
+    def sp_at_dispatch(self) -> Optional[int]:
+        """SP at the dispatch branch, from SP at entry (0 or less in a sane header)."""
+        if self.main.dispatch is None:
+            return None
+        return self.main.dispatch.state.sp
+
+    @property
+    def layout_offset(self) -> Optional[int]:
+        """Where the layout pointer points, from SP at dispatch."""
+        sp, layout = self.sp_at_dispatch, self.layout_from_entry
+        return None if sp is None or layout is None else layout - sp
+
+    @property
+    def interpreter(self) -> Optional[int]:
+        """The constant that the stub calls."""
+        target = self.call.target if self.call else None
+        return target.value if isinstance(target, Const) else None
+
+    @property
+    def fp_at_call(self) -> Optional[int]:
+        """FP at the stub's call, from SP at entry; None when it is no stack address."""
+        if self.call is None:
+            return None
+        state = self.call.state
+        return state.from_entry_sp(state.get(self.thunk.arch.fp))
+
+    @property
+    def offsets(self) -> Optional[Offsets]:
+        """The three offsets as the header's loads have them."""
+        if self.main.dispatch is None:
+            return None
+        for part in inputs(self.main.dispatch.target):
+            if isinstance(part, Load):
+                path = chain(part, self.convention.arguments[0])
+                if path and len(path) == 3:
+                    return Offsets(*path)
+        return None
+
+    @property
+    def saved(self) -> List[Saved]:
+        """What the header stored of the caller's registers, in order of place."""
+        dispatch = self.main.dispatch
+        sp = self.sp_at_dispatch
+        if dispatch is None or sp is None:
+            return []
+        found: List[Saved] = []
+        for offset, cell in sorted(dispatch.state.stack.items()):
+            whole = isinstance(cell.value, Entry) and cell.index == 0
+            if whole and cell.writer is not None and _word_is_whole(dispatch.state, offset):
+                assert isinstance(cell.value, Entry)
+                found.append(Saved(cell.value.register, offset - sp, cell.writer))
+        return found
+
+    @property
+    def header(self) -> List[Step]:
+        """The header's instructions on the main path, the dispatch included."""
+        return [s for s in self.main.steps if s.at < self.thunk.first_stub]
+
+    def state_at(self, at: int) -> Optional[State]:
+        """The state before the instruction at this offset of the block."""
+        for step in self.main.steps:
+            if step.at == at:
+                return step.before
+        return None
+
+    def style(self) -> str:
+        """How arguments reach the layout: homed, caller-stack, pushed or unknown."""
+        arguments = self.convention.arguments
+        homed = [s for s in self.saved if s.register in arguments]
+        if self.layout_from_entry is None:
+            return "unknown"
+        if self.convention.caller_stores is not None:
+            return "caller-stack" if not homed else "unknown"
+        if not homed:
+            return "unknown"
+        found = self.claims["R4"].holds
+        return "homed" if found or not self._descending(homed) else "pushed"
+
+    def _descending(self, homed: List[Saved]) -> bool:
+        """Pushed pairs put later arguments below earlier ones."""
+        places = {s.register: s.offset for s in homed}
+        first = places.get(self.convention.arguments[0])
+        later = [places[r] for r in self.convention.register_args if r in places]
+        return first is not None and any(place < first for place in later)
+
+
+def _word_is_whole(state: State, offset: int) -> bool:
+    first = state.stack[offset]
+    return all(
+        (cell := state.stack.get(offset + n)) is not None
+        and cell.value == first.value
+        and cell.index == n
+        for n in range(WORD)
+    )
+
+
+def _main_path(paths: Tuple[Path, ...]) -> Path:
+    """The path that tells most: most stubs, then farthest."""
+    return max(
+        paths,
+        key=lambda p: (bool(p.calls), len(p.numbers), p.end == "returned", len(p.steps)),
+    )
+
+
+@lru_cache(maxsize=256)
+def prove(
+    thunk: Thunk,
+    convention: Convention,
+    offsets: Optional[Offsets] = None,
+    interpreters: FrozenSet[int] = frozenset(),
+) -> Facts:
+    """Prove what can be proved of a block under a calling convention.
+
+    `offsets`: the three offsets of the chain, when they are known from elsewhere than
+    the header itself. `interpreters`: addresses of InterpreterThunk and
+    InterpreterAsmThunk, when they are known.
+    """
+    paths = tuple(Explorer(thunk, convention, offsets).explore())
+    found = claims.judge(thunk, convention, interpreters, paths)
+    return Facts(thunk, convention, paths, found, _main_path(paths))
+
+
+__all__ = ["Facts", "Instruction", "Saved", "prove"]

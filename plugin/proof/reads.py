@@ -1,0 +1,43 @@
+"""What a function reads through its first argument, told from how it begins.
+
+A straight run of instructions through the effects table: no branches are followed,
+and it ends where the table does.
+"""
+
+from typing import FrozenSet, Set, Tuple
+
+from ..arch import Arch, Convention
+from .decode import decode
+from .run import EXECUTE
+from .state import State, strip
+from .values import Entry, Load, inputs
+
+MAX_INSTRUCTIONS = 48
+
+
+def reads_through(
+    code: bytes, address: int, arch: Arch, convention: Convention
+) -> Tuple[FrozenSet[int], FrozenSet[int]]:
+    """(offsets read through the first argument, offsets added to it)."""
+    argument = Entry(convention.arguments[0])
+    state = State(arch, convention, code, address)
+    loads: Set[int] = set()
+    taken: Set[int] = set()
+    at = 0
+    for _ in range(MAX_INSTRUCTIONS):
+        insn = decode(code[at : at + 16], address + at, arch)
+        if insn is None:
+            break
+        state.at = at
+        flow = EXECUTE[arch.name](state, insn)
+        for value in state.registers.values():
+            base, offset = strip(value)
+            if base == argument:
+                taken.add(offset)
+            for part in inputs(value):
+                if isinstance(part, Load) and strip(part.address)[0] == argument:
+                    loads.add(strip(part.address)[1])
+        if flow is not None:
+            break
+        at += len(insn.code)
+    return frozenset(loads), frozenset(taken)

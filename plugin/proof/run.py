@@ -1,0 +1,419 @@
+"""Follows a call through a block: header, stub, interpreter, epilogue, return.
+
+`explore` returns every path that a call can take. Both sides of a condition are
+followed unless it is decided for every stub; loops are found, and all is bounded.
+"""
+
+from dataclasses import dataclass, field
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from ..arch import WORD, Convention
+from ..chakra.thunk import Thunk
+from . import aarch64, x86_64
+from .decode import Instruction, decode
+from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
+from .state import Flags, Offsets, State, add, chain
+from .values import (
+    Const,
+    Derived,
+    Entry,
+    Garbage,
+    Load,
+    Slot,
+    Value,
+    function_of,
+    inputs,
+    unknown_in,
+)
+
+MAX_PATHS = 48
+MAX_STEPS = 1024
+MAX_ODD_STUBS = 16
+
+RESULT = Derived("the interpreter's result", ())
+
+EXECUTE: Dict[str, Callable[[State, Instruction], Flow]] = {
+    "aarch64": aarch64.execute,
+    "x86_64": x86_64.execute,
+}
+
+
+class Step(NamedTuple):
+    """An instruction and the state before it."""
+
+    at: int
+    insn: Instruction
+    before: State
+
+
+class CallSite(NamedTuple):
+    """A call, and the state at the call instruction (before any push)."""
+
+    at: int
+    insn: Instruction
+    target: Value
+    state: State
+
+
+class Dispatch(NamedTuple):
+    """The indirect jump of the header."""
+
+    at: int
+    insn: Instruction
+    target: Value
+    state: State
+
+
+class Guard(NamedTuple):
+    """A condition that the header tests before it goes on."""
+
+    at: int
+    insn: Instruction
+    decided: bool
+
+
+class Verdict(NamedTuple):
+    """What is known of one thing: True, False or None, and why."""
+
+    holds: Optional[bool]
+    why: str
+    at: Optional[int] = None
+
+
+@dataclass
+class Path:
+    """One way through the block."""
+
+    numbers: FrozenSet[int]
+    """The stubs whose functions can take this path."""
+    certain: bool = True
+    """Whether some valid call is certain to take it."""
+    steps: List[Step] = field(default_factory=list)
+    calls: List[CallSite] = field(default_factory=list)
+    guards: List[Guard] = field(default_factory=list)
+    dispatch: Optional[Dispatch] = None
+    own_stub: Verdict = Verdict(None, "no dispatch branch was reached")
+    """Whether the dispatch branch goes to the function's own stub."""
+    end: str = "limit"
+    """`returned`, `trap`, `lost`, `loop`, `limit` or `undecoded`."""
+    why: str = ""
+    state: Optional[State] = None
+    """At the end of the path."""
+    loop: Tuple[Step, ...] = ()
+
+    def fork(self) -> "Path":
+        return Path(
+            self.numbers,
+            self.certain,
+            list(self.steps),
+            list(self.calls),
+            list(self.guards),
+            self.dispatch,
+            self.own_stub,
+        )
+
+
+class Explorer:
+    """The work list. One object per proof."""
+
+    def __init__(
+        self, thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
+    ) -> None:
+        self.thunk = thunk
+        self.convention = convention
+        self.offsets = offsets
+        self.execute = EXECUTE[thunk.arch.name]
+        self.paths: List[Path] = []
+        self.pending: List[Tuple[Path, State, int]] = []
+
+    def explore(self) -> List[Path]:
+        thunk = self.thunk
+        state = State(
+            thunk.arch, self.convention, thunk.code, thunk.address, self.offsets
+        )
+        path = Path(frozenset(range(thunk.stub_count)))
+        self.pending.append((path, state, 0))
+        while self.pending:
+            if len(self.paths) >= MAX_PATHS:
+                self._finish(*self.pending.pop()[:2], "limit", "too many paths")
+                continue
+            self._walk(*self.pending.pop())
+        return self.paths
+
+    def _finish(self, path: Path, state: State, end: str, why: str) -> None:
+        path.end, path.why, path.state = end, why, state
+        self.paths.append(path)
+
+    def _walk(self, path: Path, state: State, at: int) -> None:
+        """Follow a path to its end or to a fork."""
+        thunk = self.thunk
+        seen: Dict[int, int] = {step.at: n for n, step in enumerate(path.steps)}
+        while len(path.steps) < MAX_STEPS:
+            if not 0 <= at < thunk.size:
+                return self._finish(path, state, "lost", "control leaves the block")
+            if at in seen and self._loops(path, state, seen[at]):
+                return self._finish(path, state, "loop", "it goes round for ever")
+            insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
+            if insn is None:
+                why = f"the bytes at +{at:#04x} are no known instruction"
+                return self._finish(path, state, "undecoded", why)
+            seen[at] = len(path.steps)
+            state.at = at
+            path.steps.append(Step(at, insn, state.fork()))
+            flow = self.execute(state, insn)
+            following = at + len(insn.code)
+            if flow is None:
+                at = following
+                continue
+            moved = self._follow(path, state, insn, flow, following)
+            if moved is None:
+                return None
+            at = moved
+        return self._finish(path, state, "limit", "more instructions than a thunk has")
+
+    def _follow(
+        self, path: Path, state: State, insn: Instruction, flow: Flow, following: int
+    ) -> Optional[int]:
+        """Where the path goes on; None when it ended or was forked."""
+        if isinstance(flow, Trap):
+            self._finish(path, state, "trap", flow.text)
+        elif isinstance(flow, Branch):
+            self._fork(path, state, flow, following)
+        elif isinstance(flow, Call):
+            return self._call(path, state, insn, flow, following)
+        elif isinstance(flow, Return):
+            return self._return(path, state, flow.target)
+        elif isinstance(flow, Jump):
+            return self._jump(path, state, insn, flow.target)
+        return None
+
+    def _jump(
+        self, path: Path, state: State, insn: Instruction, target: Value
+    ) -> Optional[int]:
+        if insn.operands[0].kind == "imm":
+            assert isinstance(target, Const)
+            return target.value - self.thunk.address
+        if path.dispatch is None:
+            path.dispatch = Dispatch(state.at, insn, target, state.fork())
+            return self._dispatch(path, state, target)
+        if isinstance(target, Const) and self.thunk.contains(target.value):
+            return target.value - self.thunk.address
+        self._finish(path, state, "lost", "a second indirect jump leaves the block")
+        return None
+
+    def _dispatch(self, path: Path, state: State, target: Value) -> Optional[int]:
+        """Go to the function's own stub, if that is where the branch goes."""
+        path.own_stub, good = self._judge_dispatch(path, target)
+        if not good:
+            if isinstance(target, Const) and self.thunk.contains(target.value):
+                return target.value - self.thunk.address
+            self._finish(path, state, "lost", path.own_stub.why)
+            return None
+        odd = [n for n in self.thunk.odd if n in good][:MAX_ODD_STUBS]
+        alike = sorted(good - set(self.thunk.odd))
+        for number in [*odd, *alike[-1:]]:
+            numbers = frozenset([number]) if number in odd else frozenset(alike)
+            branch, copy = path.fork(), state.fork()
+            branch.numbers = numbers
+            at = self.thunk.stub_address(number) - self.thunk.address
+            self.pending.append((branch, copy, at))
+        return None
+
+    def _judge_dispatch(
+        self, path: Path, target: Value
+    ) -> Tuple[Verdict, FrozenSet[int]]:
+        """(whether it goes to the own stub of every function, stubs that it reaches)."""
+        at = path.dispatch.at if path.dispatch else None
+        nobody: FrozenSet[int] = frozenset()
+        unknown = unknown_in(target)
+        if unknown:
+            return Verdict(None, unknown.why, at), nobody
+        stub = self._stub_in(target)
+        if stub is None:
+            return self._other_target(target, at), nobody
+        number_of = function_of(target, stub)
+        if number_of is None:
+            why = "the branch target depends on more than the function's own stub"
+            return Verdict(None, why, at), nobody
+        thunk = self.thunk
+        good = {
+            n
+            for n in path.numbers
+            if number_of(thunk.stub_address(n)) == thunk.stub_address(n)
+        }
+        bad = sorted(path.numbers - good)
+        if not bad:
+            return Verdict(True, "", at), frozenset(good)
+        address = thunk.stub_address(bad[0])
+        why = (
+            f"for stub {bad[0]} ({address:#x}) it goes to {number_of(address):#x}"
+            f" instead"
+        )
+        return Verdict(False, why, at), frozenset(good)
+
+    def _stub_in(self, target: Value) -> Optional[Value]:
+        """The part of a branch target that is function -> info -> body -> stub."""
+        function = self.convention.arguments[0]
+        wanted = self.offsets
+        for part in inputs(target):
+            if not isinstance(part, Load):
+                continue
+            path = chain(part, function)
+            if path is None or len(path) != 3:
+                continue
+            if wanted is None or Offsets(*path) == wanted:
+                return part
+        return None
+
+    def _other_target(self, target: Value, at: Optional[int]) -> Verdict:
+        """The branch does not follow the chain: certain only if that is known."""
+        function = self.convention.arguments[0]
+        loads = [
+            path
+            for part in inputs(target)
+            if isinstance(part, Load)
+            for path in [chain(part, function)]
+            if path
+        ]
+        if loads and self.offsets is None:
+            steps = " -> ".join(f"+{n:#x}" for n in loads[0])
+            why = f"the target is read through function {steps}: unknown what that is"
+            return Verdict(None, why, at)
+        why = "the branch target is not the function's m_dynamicInterpreterThunk"
+        return Verdict(False, why, at)
+
+    def _fork(self, path: Path, state: State, flow: Branch, following: int) -> None:
+        """Follow both sides of a conditional jump, each for the stubs that take it."""
+        assert isinstance(flow.target, Const)
+        taken_at = flow.target.value - self.thunk.address
+        taken, skipped, certain = self._decide(path.numbers, flow.condition)
+        for numbers, at in ((taken, taken_at), (skipped, following)):
+            if numbers:
+                branch = path.fork()
+                branch.numbers = numbers
+                branch.certain = path.certain and certain
+                branch.guards.append(Guard(state.at, path.steps[-1].insn, certain))
+                self.pending.append((branch, state.fork(), at))
+
+    def _decide(
+        self, numbers: FrozenSet[int], condition: Optional[Condition]
+    ) -> Tuple[FrozenSet[int], FrozenSet[int], bool]:
+        """(stubs that jump, stubs that do not, whether that is certain)."""
+        if condition is None:
+            return numbers, numbers, False
+        stub = self._stub_in(condition.a) or self._stub_in(condition.b) or Const(-1)
+        a, b = (function_of(v, stub) for v in (condition.a, condition.b))
+        test = _TESTS.get((condition.operation, condition.test))
+        if a is None or b is None or test is None:
+            both = _arbitrary(condition.a, self.convention) and _arbitrary(
+                condition.b, self.convention
+            )
+            return numbers, numbers, both and test is not None
+        bits = 8 * condition.size
+        address = self.thunk.stub_address
+        taken = frozenset(n for n in numbers if test(a(address(n)), b(address(n)), bits))
+        return taken, numbers - taken, True
+
+    def _call(
+        self,
+        path: Path,
+        state: State,
+        insn: Instruction,
+        flow: Call,
+        following: int,
+    ) -> Optional[int]:
+        """Let the callee change whatever its convention lets it change."""
+        path.calls.append(CallSite(state.at, insn, flow.target, state.fork()))
+        arch, convention = self.thunk.arch, self.convention
+        why = "the interpreter may change it"
+        kept = {*convention.callee_saved, arch.sp, arch.pc}
+        for register in arch.registers:
+            if register not in kept:
+                state.set(register, Garbage(why))
+        state.set(arch.result, RESULT)
+        if arch.lr:
+            state.set(arch.lr, Const(self.thunk.address + following))
+        state.flags = None
+        if state.sp is None:
+            state.forget("SP at the call is not known")
+        else:
+            state.drop_below(state.sp, "it lies below SP at the call")
+            state.spoil(state.sp, convention.shadow, "it lies in the shadow space")
+        return following
+
+    def _return(self, path: Path, state: State, target: Value) -> Optional[int]:
+        arch = self.thunk.arch
+        home = Entry(arch.lr) if arch.lr else Slot(0)
+        if target == home:
+            self._finish(path, state, "returned", "")
+            return None
+        if isinstance(target, Const) and self.thunk.contains(target.value):
+            return target.value - self.thunk.address
+        if unknown_in(target):
+            self._finish(path, state, "limit", "the return address is not known")
+        else:
+            self._finish(path, state, "lost", "it returns to what is no return address")
+        return None
+
+    def _loops(self, path: Path, state: State, first: int) -> bool:
+        """Whether the state has come back to where it was the last time here.
+
+        A stack pointer that creeps on does not matter in a loop that reads nothing.
+        """
+        before = path.steps[first].before
+        sp = self.thunk.arch.sp
+        names = {*before.registers, *state.registers} - {sp}
+        if any(before.get(name) != state.get(name) for name in names):
+            return False
+        body = path.steps[first:]
+        still = before.get(sp) == state.get(sp) and before.stack == state.stack
+        if not still and any(_touches_memory(step.insn) for step in body):
+            return False
+        path.loop = tuple(body)
+        return True
+
+
+def _touches_memory(insn: Instruction) -> bool:
+    implicit = insn.mnemonic in ("push", "pop", "leave", "call")
+    return implicit or any(operand.kind == "mem" for operand in insn.operands)
+
+
+def _arbitrary(value: Value, convention: Convention) -> bool:
+    """Whether a value can be any number in a valid call (constants count)."""
+    fixed = convention.arguments[:2]
+    if isinstance(value, Const):
+        return True
+    return isinstance(value, (Garbage, Slot)) or (
+        isinstance(value, Entry) and value.register not in (*fixed, "sp", "rsp")
+    )
+
+
+def _signed(number: int, bits: int) -> int:
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if number >> (bits - 1) else number
+
+
+def _unsigned(number: int, bits: int) -> int:
+    return number & ((1 << bits) - 1)
+
+
+_TESTS: Dict[Tuple[str, str], Callable[[int, int, int], bool]] = {
+    ("sub", "eq"): lambda a, b, n: _unsigned(a - b, n) == 0,
+    ("sub", "ne"): lambda a, b, n: _unsigned(a - b, n) != 0,
+    ("sub", "hs"): lambda a, b, n: _unsigned(a, n) >= _unsigned(b, n),
+    ("sub", "lo"): lambda a, b, n: _unsigned(a, n) < _unsigned(b, n),
+    ("sub", "hi"): lambda a, b, n: _unsigned(a, n) > _unsigned(b, n),
+    ("sub", "ls"): lambda a, b, n: _unsigned(a, n) <= _unsigned(b, n),
+    ("sub", "mi"): lambda a, b, n: _signed(a - b, n) < 0,
+    ("sub", "pl"): lambda a, b, n: _signed(a - b, n) >= 0,
+    ("sub", "ge"): lambda a, b, n: _signed(a, n) >= _signed(b, n),
+    ("sub", "lt"): lambda a, b, n: _signed(a, n) < _signed(b, n),
+    ("sub", "gt"): lambda a, b, n: _signed(a, n) > _signed(b, n),
+    ("sub", "le"): lambda a, b, n: _signed(a, n) <= _signed(b, n),
+    ("and", "eq"): lambda a, b, n: _unsigned(a & b, n) == 0,
+    ("and", "ne"): lambda a, b, n: _unsigned(a & b, n) != 0,
+    ("and", "mi"): lambda a, b, n: _signed(a & b, n) < 0,
+    ("and", "pl"): lambda a, b, n: _signed(a & b, n) >= 0,
+}
+
+__all__ = ["CallSite", "Dispatch", "Explorer", "Flags", "Path", "Step", "WORD", "add"]

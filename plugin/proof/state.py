@@ -1,0 +1,265 @@
+"""The abstract machine: what every register and every byte of stack holds.
+
+A State is changed by the effects (`aarch64.py`, `x86_64.py`) one instruction after
+the other. The stack is byte-exact and addressed relative to SP at entry, so that
+overlapping and partial stores come out right. Nothing here knows an instruction.
+"""
+
+from dataclasses import dataclass, field
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ..arch import WORD, Arch, Convention
+from .values import (
+    Const,
+    Derived,
+    Entry,
+    Garbage,
+    Load,
+    Mixed,
+    Slot,
+    Sum,
+    Unknown,
+    Value,
+    add,
+    from_sp,
+    mask,
+)
+
+NEAR = 0x1000
+"""How far from a pointer memory is taken to be readable. Nothing that a thunk needs
+of an object or of its caller's frame lies farther."""
+
+
+class Byte(NamedTuple):
+    """One byte of stack: byte `index` of `value`, put there by the instruction at
+    offset `writer` of the block (None: it was there at entry)."""
+
+    value: Value
+    index: int
+    writer: Optional[int]
+
+
+class Hazard(NamedTuple):
+    """An access that may fault or do harm."""
+
+    at: int
+    """Offset of the instruction in the block."""
+    why: str
+    certain: bool
+    """True: there is a call in which it does. False: the analysis cannot rule it out."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """The three offsets of the loads that lead to the stub (JavascriptFunction to
+    functionInfo, FunctionInfo to functionProxy, FunctionBody to the stub)."""
+
+    function_info: int
+    function_proxy: int
+    dynamic_thunk: int
+
+
+class Flags(NamedTuple):
+    """What the condition flags were last set from: `sub` (compare), `and`, …"""
+
+    operation: str
+    a: Value
+    b: Value
+    size: int
+
+
+@dataclass
+class State:
+    arch: Arch
+    convention: Convention
+    code: bytes
+    base: int
+    offsets: Optional[Offsets] = None
+    registers: Dict[str, Value] = field(default_factory=dict)
+    stack: Dict[int, Byte] = field(default_factory=dict)
+    flags: Optional[Flags] = None
+    hazards: List[Hazard] = field(default_factory=list)
+    lost: Optional[Unknown] = None
+    """Set when the whole stack may have changed in an unknown way."""
+    objects_changed: Optional[Unknown] = None
+    reads: List[Tuple[int, int, int]] = field(default_factory=list)
+    """Stack words read: (offset of the instruction, from entry SP, size)."""
+    at: int = 0
+    """Offset of the instruction that is being executed."""
+
+    def fork(self) -> "State":
+        other = State(self.arch, self.convention, self.code, self.base, self.offsets)
+        other.registers = dict(self.registers)
+        other.stack = dict(self.stack)
+        other.flags = self.flags
+        other.hazards = list(self.hazards)
+        other.lost, other.objects_changed = self.lost, self.objects_changed
+        other.reads = list(self.reads)
+        other.at = self.at
+        return other
+
+    def get(self, register: str) -> Value:
+        return self.registers.get(register, Entry(register))
+
+    def set(self, register: str, value: Value) -> None:
+        self.registers[register] = value
+
+    @property
+    def sp(self) -> Optional[int]:
+        """SP relative to SP at entry; None when it is not known."""
+        return from_sp(self.get(self.arch.sp), self.arch.sp)
+
+    def from_entry_sp(self, value: Value) -> Optional[int]:
+        return from_sp(value, self.arch.sp)
+
+    def forget(self, why: str) -> None:
+        """An instruction without a known effect: nothing is certain any more."""
+        unknown = Unknown(why)
+        self.registers = {name: unknown for name in self.arch.registers}
+        self.stack = {}
+        self.lost = self.objects_changed = unknown
+        self.flags = None
+        self.hazards.append(Hazard(self.at, why, False))
+
+    def store(self, address: Value, value: Value, size: int) -> None:
+        offset = self.from_entry_sp(address)
+        if offset is None:
+            self._store_elsewhere(address)
+            return
+        for index in range(size):
+            self.stack[offset + index] = Byte(value, index, self.at)
+
+    def load(self, address: Value, size: int) -> Value:
+        """Memory at an address, zero-extended to 64 bits."""
+        offset = self.from_entry_sp(address)
+        if offset is not None:
+            self.reads.append((self.at, offset, size))
+            return self.read_stack(offset, size)
+        if isinstance(address, Unknown):
+            return address
+        if isinstance(address, Const) and self._in_block(address.value, size):
+            start = address.value - self.base
+            return Const(int.from_bytes(self.code[start : start + size], "little"))
+        self._check_pointer(address)
+        if self.objects_changed:
+            return self.objects_changed
+        word = Load(address)
+        return word if size == WORD else Derived(f"load{size}", (address,))
+
+    def read_stack(self, offset: int, size: int) -> Value:
+        """`size` bytes of stack, zero-extended."""
+        cells = [self.byte(offset + index) for index in range(size)]
+        return assemble([(cell.value, cell.index) for cell in cells])
+
+    def byte(self, offset: int) -> Byte:
+        """One byte of stack, as it is now."""
+        if offset in self.stack:
+            return self.stack[offset]
+        if self.lost:
+            return Byte(self.lost, offset % WORD, None)
+        return Byte(self._at_entry(offset - offset % WORD), offset % WORD, None)
+
+    def writer(self, offset: int) -> Optional[int]:
+        """Which instruction (offset in the block) wrote the word's first byte."""
+        return self.byte(offset).writer
+
+    def drop_below(self, floor: int, why: str) -> None:
+        """A callee has run: what lay below its caller's SP is gone."""
+        self.stack = {n: byte for n, byte in self.stack.items() if n >= floor}
+        for offset in range(0, min(floor, NEAR)):
+            self.stack[offset] = Byte(Garbage(why), offset % WORD, None)
+
+    def spoil(self, start: int, size: int, why: str) -> None:
+        """A callee may have written these bytes."""
+        for offset in range(start, start + size):
+            self.stack[offset] = Byte(Garbage(why), offset % WORD, None)
+
+    def _at_entry(self, offset: int) -> Value:
+        if offset < 0:
+            return Garbage("nothing was stored there")
+        stored = self.convention.caller_stores
+        if stored is not None and offset in (stored, stored + WORD):
+            return Entry(self.convention.arguments[(offset - stored) // WORD])
+        return Slot(offset)
+
+    def _in_block(self, address: int, size: int) -> bool:
+        return self.base <= address and address + size <= self.base + len(self.code)
+
+    def _store_elsewhere(self, address: Value) -> None:
+        self._check_pointer(address)
+        why = f"the store at +{self.at:#04x} goes to memory that is not the stack"
+        self.objects_changed = Unknown(why)
+        self.hazards.append(Hazard(self.at, why, False))
+        if isinstance(address, (Unknown, Derived)):
+            self.stack, self.lost = {}, Unknown(why)
+
+    def _check_pointer(self, address: Value) -> None:
+        """Note an access that is not certain to be to readable memory."""
+        base, distance = strip(address)
+        function = Entry(self.convention.arguments[0])
+        if base == function and 0 <= distance < NEAR:
+            return
+        if isinstance(base, Load) and self._expected_pointer(base):
+            if 0 <= distance < NEAR:
+                return
+        name = describe_pointer(base)
+        certain = isinstance(base, (Entry, Slot, Garbage)) and base != function
+        self.hazards.append(Hazard(self.at, f"{name} need not be a pointer", certain))
+
+    def _expected_pointer(self, value: Load) -> bool:
+        """Whether this is functionInfo, or functionProxy, of the function passed."""
+        path = chain(value, self.convention.arguments[0])
+        if path is None or len(path) > 2:
+            return False
+        if self.offsets is None:
+            return True
+        wanted = (self.offsets.function_info, self.offsets.function_proxy)
+        return path == wanted[: len(path)]
+
+
+def strip(value: Value) -> Tuple[Value, int]:
+    """A value as (base, constant distance)."""
+    return (value.base, value.offset) if isinstance(value, Sum) else (value, 0)
+
+
+def chain(value: Value, function: str) -> Optional[Tuple[int, ...]]:
+    """The offsets of the loads that lead from the function object to a value.
+
+    () is the function itself; None when the value is not reached by plain loads.
+    """
+    path: List[int] = []
+    while isinstance(value, Load):
+        value, offset = strip(value.address)
+        path.insert(0, offset)
+    return tuple(path) if value == Entry(function) else None
+
+
+def assemble(parts: List[Tuple[Value, int]]) -> Value:
+    """Bytes, lowest first, as one zero-extended value."""
+    first = parts[0][0]
+    size = len(parts)
+    if all(value == first and index == n for n, (value, index) in enumerate(parts)):
+        return mask(first, (1 << 8 * size) - 1)
+    if all(isinstance(value, Const) for value, _ in parts):
+        number = 0
+        for n, (value, index) in enumerate(parts):
+            assert isinstance(value, Const)
+            number |= (value.value >> 8 * index & 0xFF) << 8 * n
+        return Const(number)
+    for value, _ in parts:
+        if isinstance(value, Unknown):
+            return value
+    return Mixed(tuple(value for value, _ in parts))
+
+
+def describe_pointer(base: Value) -> str:
+    if isinstance(base, Entry):
+        return f"the caller's {base.register}"
+    if isinstance(base, Slot):
+        return f"the caller's stack word at entry sp + {base.offset}"
+    if isinstance(base, Garbage):
+        return f"a value ({base.why})"
+    return "the address"
+
+
+__all__ = ["Byte", "Flags", "Hazard", "Offsets", "State", "add", "chain", "strip"]

@@ -1,0 +1,225 @@
+"""What a register or a piece of stack can hold, symbolically.
+
+Every value stands for the 64-bit number that the place holds in whatever call comes
+through the block. Two values that compare equal are the same number in every call.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Iterator, Optional, Tuple, Union
+
+MASK64 = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a register held at the header's first instruction."""
+
+    register: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The word that the caller left on the stack, `offset` bytes from SP at entry."""
+
+    offset: int
+
+
+@dataclass(frozen=True)
+class Const:
+    value: int
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A value plus a constant, which is never 0."""
+
+    base: "Value"
+    offset: int
+
+
+@dataclass(frozen=True)
+class Mask:
+    base: "Value"
+    mask: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """The word of memory (not of the stack) at an address, as it was at entry."""
+
+    address: "Value"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Some other function of values: it is determined, but only its inputs are known."""
+
+    operation: str
+    inputs: Tuple["Value", ...]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A word put together from bytes of several values."""
+
+    parts: Tuple["Value", ...]
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Nobody determines it: it may be any number."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The analysis cannot say; `why` is for the user."""
+
+    why: str
+
+
+Value = Union[Entry, Slot, Const, Sum, Mask, Load, Derived, Mixed, Garbage, Unknown]
+
+
+def add(value: Value, offset: int) -> Value:
+    """value + offset, in its simplest form."""
+    if isinstance(value, Const):
+        return Const((value.value + offset) & MASK64)
+    if isinstance(value, Sum):
+        value, offset = value.base, value.offset + offset
+    if isinstance(value, (Unknown, Garbage)):
+        return value
+    offset = (offset + (1 << 63) & MASK64) - (1 << 63)
+    return Sum(value, offset) if offset else value
+
+
+def mask(value: Value, bits: int) -> Value:
+    """value & bits."""
+    bits &= MASK64
+    if isinstance(value, Const):
+        return Const(value.value & bits)
+    if isinstance(value, Mask):
+        value, bits = value.base, value.mask & bits
+    if not bits:
+        return Const(0)
+    if bits == MASK64 or isinstance(value, (Unknown, Garbage)):
+        return value
+    return Mask(value, bits)
+
+
+_FOLD = {
+    "sub": lambda a, b: a - b,
+    "add": lambda a, b: a + b,
+    "or": lambda a, b: a | b,
+    "and": lambda a, b: a & b,
+    "xor": lambda a, b: a ^ b,
+    "shl": lambda a, b: a << (b & 63),
+    "shr": lambda a, b: a >> (b & 63),
+}  # type: dict[str, Callable[[int, int], int]]
+
+
+def combine(operation: str, a: Value, b: Value) -> Value:
+    """The value of a two-operand operation, simplified where that is exact."""
+    if isinstance(a, Const) and isinstance(b, Const) and operation in _FOLD:
+        return Const(_FOLD[operation](a.value, b.value) & MASK64)
+    if isinstance(b, Const):
+        if operation == "add":
+            return add(a, b.value)
+        if operation == "sub":
+            return add(a, -b.value)
+        if operation == "and":
+            return mask(a, b.value)
+        if not b.value and operation in ("or", "xor", "shl", "shr"):
+            return a
+    if isinstance(a, Const) and operation in ("add", "and", "or", "xor"):
+        return combine(operation, b, a)
+    if a == b and not isinstance(a, (Unknown, Garbage)):
+        if operation in ("or", "and"):
+            return a
+        if operation in ("sub", "xor"):
+            return Const(0)
+    for value in (a, b):
+        if isinstance(value, Unknown):
+            return value
+    if operation in ("add", "sub", "xor") and a != b:
+        for value in (a, b):
+            if isinstance(value, Garbage):
+                return value
+    return Derived(operation, (a, b))
+
+
+def inputs(value: Value) -> Iterator[Value]:
+    """The value and everything that it is made of."""
+    yield value
+    if isinstance(value, (Sum, Mask)):
+        yield from inputs(value.base)
+    elif isinstance(value, Load):
+        yield from inputs(value.address)
+    elif isinstance(value, Derived):
+        for part in value.inputs:
+            yield from inputs(part)
+    elif isinstance(value, Mixed):
+        for part in value.parts:
+            yield from inputs(part)
+
+
+def unknown_in(value: Value) -> Optional[Unknown]:
+    """The first thing in a value that the analysis cannot say."""
+    for part in inputs(value):
+        if isinstance(part, Unknown):
+            return part
+    return None
+
+
+def always(actual: Value, expected: Value) -> Optional[bool]:
+    """Whether `actual` is `expected` in every call.
+
+    True or False when that is certain (False: there is a call in which it differs),
+    None when the analysis cannot tell.
+    """
+    if actual == expected and not isinstance(actual, (Garbage, Unknown)):
+        return True
+    if unknown_in(actual) or unknown_in(expected):
+        return None
+    if isinstance(actual, (Mask, Derived)) or isinstance(expected, (Mask, Derived)):
+        # A mask may take away only bits that are always zero.
+        return None
+    return False
+
+
+def from_sp(value: Value, sp: str) -> Optional[int]:
+    """The distance from SP at entry, when the value is an address on the stack."""
+    if value == Entry(sp):
+        return 0
+    if isinstance(value, Sum) and value.base == Entry(sp):
+        return value.offset
+    return None
+
+
+def function_of(value: Value, known: Value) -> Optional[Callable[[int], int]]:
+    """The number that a value is as a function of the number that `known` is.
+
+    None when the value depends on anything else.
+    """
+    if value == known:
+        return lambda n: n
+    if isinstance(value, Const):
+        constant = value.value
+        return lambda n: constant
+    if isinstance(value, (Sum, Mask)):
+        base = function_of(value.base, known)
+        if base is None:
+            return None
+        inner = base
+        if isinstance(value, Sum):
+            offset = value.offset
+            return lambda n: (inner(n) + offset) & MASK64
+        bits = value.mask
+        return lambda n: inner(n) & bits
+    if isinstance(value, Derived) and value.operation in _FOLD:
+        a, b = (function_of(part, known) for part in value.inputs)
+        if a is not None and b is not None:
+            fold, left, right = _FOLD[value.operation], a, b
+            return lambda n: fold(left(n), right(n)) & MASK64
+    return None

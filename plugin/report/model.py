@@ -1,0 +1,87 @@
+"""The Report: everything that a renderer may show, and nothing that it must decide."""
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional
+
+from ..chakra.layout import Layout
+from ..checklist.model import Check, Diagnosis
+
+
+@dataclass(frozen=True)
+class CodeLine:
+    """An instruction; `offset` is from the block's start."""
+
+    offset: int
+    code: str
+    """Bytes as hex."""
+    text: str
+    note: str
+    blamed: bool = False
+    """Whether a failing claim names it."""
+
+
+@dataclass(frozen=True)
+class StackWord:
+    """A word of the stack, from the layout pointer outwards."""
+
+    place: int
+    """Relative to the layout pointer."""
+    address: Optional[int]
+    value: Optional[int]
+    role: str
+    """What the interpreter takes it for, or what the frame keeps there."""
+    written_by: str
+    comment: str
+    wrong: bool = False
+
+
+@dataclass(frozen=True)
+class ThunkPart:
+    """The block, for the report."""
+
+    block: int
+    block_size: int
+    header_size: int
+    header: bytes
+    found_by: str
+    style: str
+    """homed, caller-stack, pushed or unknown."""
+    convention: str
+    first_stub: int
+    stub_count: int
+    stub_size: int
+    epilogue: int
+    interpreter: Optional[int]
+    interpreter_name: Optional[str]
+    offsets: Optional[Dict[str, int]]
+    stub: Optional[int]
+    """Number of the stub of the call in hand."""
+    stub_address: Optional[int]
+
+
+@dataclass(frozen=True)
+class FramePart:
+    saved: List[Dict[str, object]]
+    layout_offset: Optional[int]
+    frame_size: Optional[int]
+
+
+@dataclass
+class Report:
+    arch: str
+    os: str
+    source: str
+    pc: Optional[int]
+    registers: Dict[str, int]
+    shown: List[str]
+    """Registers for the head of the report."""
+    thunk: Optional[ThunkPart] = None
+    frame: Optional[FramePart] = None
+    layout: Optional[Layout] = None
+    claims: List[Check] = field(default_factory=list)
+    checklist: List[Check] = field(default_factory=list)
+    issues: List[Diagnosis] = field(default_factory=list)
+    verdict: str = "undecided"
+    problems: List[str] = field(default_factory=list)
+    code: List[CodeLine] = field(default_factory=list)
+    stack: List[StackWord] = field(default_factory=list)

@@ -1,0 +1,332 @@
+"""A Report as text for a terminal: the answer first, then why, then what to do.
+
+Reads the Report and decides nothing but looks: 80 columns, colour or none, and ASCII
+where the terminal has no UTF-8. Names from the target are cleaned before they get here
+(`clean`), so that no escape sequence of theirs reaches a terminal.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from ..chakra.layout import Layout
+from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
+from .model import CodeLine, Report, StackWord
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+INDENT = 9
+MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
+SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
+ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "→": "->", "×": "x"}
+COLOURS = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow", NOT_APPLICABLE: "dim"}
+HEADLINES = {
+    "sound": "the interpreter gets what the caller passed",
+    "undecided": "not everything could be decided",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a report may look; decided once, by whoever knows the terminal."""
+
+    width: int = 80
+    colour: bool = False
+    unicode: bool = True
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much of it."""
+
+    everything: bool = False
+    """The evidence of every check."""
+    code: bool = False
+    """The instructions even when all is well."""
+
+
+def clean(text: str) -> str:
+    """Text from the target without anything that a terminal would obey."""
+    return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
+
+
+class Page:
+    """Lines under construction. Every line begins with a label's column."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.lines: List["Text"] = []
+
+    def text(self, label: str, *parts: "str | Tuple[str, str]") -> None:
+        """One line: a label, then pieces, each plain or (text, style)."""
+        from rich.text import Text
+
+        line = Text(f"{label:<{INDENT}}", style="bold" if label else "")
+        for part in parts:
+            piece, style = part if isinstance(part, tuple) else (part, "")
+            line.append(clean(self.plain(piece)), style=style)
+        line.rstrip()
+        self.lines.append(line)
+
+    def wrapped(self, label: str, text: str, style: str = "", indent: int = INDENT) -> None:
+        """A paragraph whose further lines are indented below the first."""
+        import textwrap
+
+        room = max(self.style.width - indent, 20)
+        pieces = textwrap.wrap(clean(self.plain(text)), room, break_long_words=True)
+        for n, piece in enumerate(pieces or [""]):
+            self.text(label if n == 0 else " " * indent, (piece, style))
+
+    def gap(self) -> None:
+        from rich.text import Text
+
+        if self.lines and self.lines[-1].plain:
+            self.lines.append(Text(""))
+
+    def plain(self, text: str) -> str:
+        if self.style.unicode:
+            return text
+        for symbol, replacement in ASCII.items():
+            text = text.replace(symbol, replacement)
+        return text.encode("ascii", "backslashreplace").decode()
+
+    def render(self) -> str:
+        from rich.console import Console
+
+        out = io.StringIO()
+        console = Console(
+            file=out,
+            width=self.style.width,
+            force_terminal=self.style.colour,
+            color_system="standard" if self.style.colour else None,
+            no_color=not self.style.colour,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        for line in self.lines:
+            console.print(line, soft_wrap=True)
+        return out.getvalue().rstrip("\n")
+
+
+def render(report: Report, style: Style = Style(), detail: Detail = Detail()) -> str:
+    """The whole report as text."""
+    page = Page(style)
+    _head(page, report)
+    _thunk(page, report)
+    broken = report.verdict != "sound"
+    if broken or detail.code:
+        _code(page, report)
+    _stack(page, report)
+    _checks(page, report, detail)
+    for problem in report.problems:
+        page.wrapped("note", problem)
+    return page.render()
+
+
+def _head(page: Page, report: Report) -> None:
+    machine = MACHINES.get(report.arch, report.arch)
+    colour = {"sound": "bold green", "broken": "bold red"}.get(report.verdict, "yellow")
+    present = [issue for issue in report.issues if issue.state == "present"]
+    text = HEADLINES.get(report.verdict, "")
+    if report.verdict == "broken":
+        text = _first_failure(report)
+    room = page.style.width - INDENT - len(machine) - 2
+    import textwrap
+
+    from rich.text import Text
+
+    first, *rest = textwrap.wrap(clean(page.plain(text)), max(room, 20)) or [""]
+    line = Text(f"{report.verdict.upper():<{INDENT}}", style=colour)
+    line.append(f"{first:<{room}}  {machine}")
+    page.lines.append(line)
+    for piece in rest:
+        page.text("", piece)
+    for issue in present:
+        page.wrapped(f"issue {issue.id}", f"{issue.title}: {issue.cause}")
+        if issue.mend:
+            proved = " (proved: with it R1-R11 hold)" if issue.mend.proved else ""
+            page.wrapped("mend", f"{issue.mend.text}{proved}")
+    if report.verdict == "undecided":
+        for check in report.claims:
+            if check.verdict == UNKNOWN:
+                page.wrapped(check.id, f"{check.title}: {check.evidence[-1]}")
+                if check.hint:
+                    page.wrapped("", check.hint)
+    page.gap()
+
+
+CONSEQUENCES = (
+    ("R12", "the interpreter reads arguments that nobody stored"),
+    ("R9", "the call never comes back to its caller"),
+    ("R7", "the dispatch branch does not reach the function's stub"),
+    ("R6", "the stub's call does not reach the interpreter"),
+    ("R1", "the interpreter gets no valid layout pointer"),
+    ("R2", "the interpreter does not find the function where it reads it"),
+    ("R3", "the interpreter does not find callInfo where it reads it"),
+    ("R4", "the interpreter does not find all arguments where it reads them"),
+    ("R5", "SP is not aligned when the interpreter starts"),
+    ("R10", "the caller's registers do not come back as they were"),
+    ("R8", "the stub is not executable"),
+    ("R11", "the stack walker does not find this frame's layout"),
+)
+
+
+def _first_failure(report: Report) -> str:
+    failed = {check.id for check in report.claims if check.verdict == FAIL}
+    if "R9" in failed and any("go round for ever" in line for line in _r9(report)):
+        return "the call hangs: it goes round for ever and never comes back"
+    return next((text for name, text in CONSEQUENCES if name in failed), "")
+
+
+def _r9(report: Report) -> Sequence[str]:
+    return next((check.evidence for check in report.claims if check.id == "R9"), ())
+
+
+def _thunk(page: Page, report: Report) -> None:
+    thunk = report.thunk
+    if thunk is None:
+        return
+    size = f"{thunk.block_size // 1024} KiB"
+    page.text(
+        "thunk",
+        f"{thunk.block:#x}  {size}, {thunk.stub_count} stubs, {thunk.style}",
+    )
+    page.wrapped("", f"found by: {thunk.found_by}")
+    shown = []
+    for name in report.shown:
+        value = report.registers[name]
+        shown.append(f"{name} {value:#x}{_meaning(report, name, value)}")
+    page.wrapped("", "   ".join(shown))
+    name = thunk.interpreter_name or "no symbol"
+    if thunk.interpreter is not None:
+        page.wrapped("", f"calls {thunk.interpreter:#x} {name}")
+    page.gap()
+
+
+def _meaning(report: Report, name: str, value: int) -> str:
+    """What a register's value is, where that is plain to see."""
+    thunk, layout = report.thunk, report.layout
+    assert thunk
+    sp_name = report.shown[0]
+    if name != sp_name and layout and value == layout.address:
+        return " = the layout"
+    distance = value - thunk.first_stub
+    if name != sp_name and 0 <= distance < thunk.stub_count * thunk.stub_size:
+        number, rest = divmod(distance, thunk.stub_size)
+        return f" = stub {number}" + (f" + {rest}" if rest else "")
+    if value == thunk.interpreter:
+        return " = the interpreter"
+    return ""
+
+
+def _code(page: Page, report: Report) -> None:
+    label = "code"
+    here = report.pc
+    for line in report.code:
+        page.text(label, *_code_line(report, line, here))
+        label = ""
+    page.gap()
+
+
+def _code_line(
+    report: Report, line: CodeLine, here: Optional[int]
+) -> "List[str | Tuple[str, str]]":
+    assert report.thunk
+    wide = max((len(one.code) for one in report.code), default=8)
+    width = min(wide, 20)
+    mark = "=>" if here == report.thunk.block + line.offset else "  "
+    code = line.code if len(line.code) <= width else line.code[: width - 1] + "…"
+    text = " ".join(line.text.split(None, 1)) if False else line.text
+    note = f"  {line.note}" if line.note else ""
+    style = COLOURS[FAIL] if line.blamed else ""
+    return [
+        f"{mark}+{line.offset:03x} {code:<{width}}  ",
+        (f"{text:<28}", style),
+        (note, style or "dim"),
+    ]
+
+
+def _stack(page: Page, report: Report) -> None:
+    layout = report.layout
+    if layout and layout.function and report.verdict == "sound":
+        page.wrapped("call", layout.call_text)
+    label = "stack" if report.verdict != "sound" else "layout"
+    words = report.stack
+    if report.verdict == "sound":
+        words = [word for word in words if word.place >= 0]
+    for word in words:
+        page.text(label, *_stack_line(report, word))
+        label = ""
+    for problem in layout.problems if layout else []:
+        page.wrapped("", problem)
+    if words:
+        page.gap()
+
+
+def _stack_line(
+    report: Report, word: StackWord
+) -> "List[str | Tuple[str, str]]":
+    pointer = "L ->" if word.place == 0 else ""
+    value = "unreadable" if word.value is None else f"{word.value:#018x}"
+    if report.layout is None:
+        value = ""
+    by = "" if word.written_by == "caller" else f" by {word.written_by}"
+    style = COLOURS[FAIL] if word.wrong else ""
+    return [
+        f"{pointer:<5}{word.place:+4d}  {value:<18}  {word.role:<9}{by:<9} ",
+        (word.comment, style),
+    ]
+
+
+def _checks(page: Page, report: Report, detail: Detail) -> None:
+    sections: Dict[str, List[Check]] = {}
+    for check in report.checklist:
+        sections.setdefault(check.id[0], []).append(check)
+    parts: "List[str | Tuple[str, str]]" = []
+    for name, checks in sections.items():
+        parts.append(f"{name} ")
+        for check in checks:
+            symbol = SYMBOLS[check.verdict]
+            if not page.style.unicode:
+                symbol = ASCII.get(symbol, symbol) + " "
+            parts.append((symbol, COLOURS[check.verdict]))
+        parts.append("  ")
+    page.text("checks", *parts)
+    shown = report.checklist if detail.everything else _failed(report.checklist)
+    for check in shown:
+        _unfold(page, check)
+    if not detail.everything:
+        page.text("", ("(thunk-inspect --all shows the evidence of every check)", "dim"))
+
+
+def _failed(checks: Iterable[Check]) -> List[Check]:
+    return [check for check in checks if check.verdict == FAIL]
+
+
+def _unfold(page: Page, check: Check) -> None:
+    symbol = SYMBOLS[check.verdict]
+    page.text("", (f"{check.id} {symbol} ", COLOURS[check.verdict]), check.title)
+    for line in dict.fromkeys(check.evidence):
+        page.wrapped(" " * (INDENT + 5), line, indent=INDENT + 5)
+    if check.hint and check.verdict != PASS:
+        page.wrapped(" " * (INDENT + 5), check.hint, indent=INDENT + 5)
+
+
+def render_layout(
+    layout: Layout, words: Sequence[StackWord], style: Style = Style()
+) -> str:
+    """A layout alone, for `thunk-layout`."""
+    page = Page(style)
+    good = layout.looks_sound
+    verdict = layout.call_text if good else "this is no sound layout"
+    page.wrapped("layout", f"{layout.address:#x}  {verdict}")
+    for problem in layout.problems:
+        page.wrapped("", problem)
+    for word in words:
+        value = "unreadable" if word.value is None else f"{word.value:#018x}"
+        parts = f"{word.place:+4d}  {value:<18}  {word.role:<9} "
+        page.text("", parts, (word.comment, COLOURS[FAIL] if word.wrong else ""))
+    return page.render()

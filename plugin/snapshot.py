@@ -1,0 +1,272 @@
+"""A stopped process in one file: a Target read from it, and the writing of one.
+
+The format is in docs/formats.md. What is saved is just what an inspection looked at,
+so that a replay sees the same. Files are as untrusted as processes: whatever is wrong
+with one becomes a SnapshotError with one line.
+"""
+
+import json
+import os
+import tempfile
+from bisect import bisect_right
+from typing import Any, Dict, List, Optional
+
+from .arch import ARCHES
+from .target import LINE, MASK64, Frame, Memory, Region, Symbol, ThunkError, Unreadable
+
+FORMAT, VERSION = "thunk-snapshot", 1
+SYSTEMS = ("linux", "windows", "macos")
+MAX_FILE = 64 << 20
+"""Bytes of a file that is read at the most; real ones have some 50 KiB."""
+MAX_CHUNKS = 100_000
+
+
+class SnapshotError(ThunkError):
+    """A file that is no usable snapshot."""
+
+
+class Chunk:
+    """Saved memory."""
+
+    def __init__(self, address: int, data: bytes, permissions: str, name: str) -> None:
+        self.address = address
+        self.data = data
+        self.permissions = permissions
+        self.name = name
+
+    @property
+    def end(self) -> int:
+        return self.address + len(self.data)
+
+
+class SnapshotTarget:
+    """The Target of a snapshot file."""
+
+    source = "snapshot"
+
+    def __init__(self, document: Any) -> None:
+        fields = _object(document, "the file")
+        if fields.get("format") != FORMAT:
+            raise SnapshotError("this is no thunk-snapshot file")
+        if fields.get("version") != VERSION:
+            raise SnapshotError("this snapshot's version is not known here")
+        self.arch = _choice(fields, "arch", tuple(ARCHES))
+        self.os = _choice(fields, "os", SYSTEMS)
+        self._registers = {
+            str(name): _number(value, f"register {name}")
+            for name, value in _object(fields.get("registers"), "registers").items()
+        }
+        self._chunks = _chunks(fields.get("memory"))
+        self._starts = [chunk.address for chunk in self._chunks]
+        self._symbols = _symbols(fields.get("symbols", []))
+        self._frames = _frames(fields.get("frames", []))
+
+    def registers(self) -> Dict[str, int]:
+        return dict(self._registers)
+
+    def read(self, address: int, size: int) -> bytes:
+        """From one chunk or from several that follow each other without a gap."""
+        data = bytearray()
+        while len(data) < size:
+            place = address + len(data)
+            index = bisect_right(self._starts, place) - 1
+            chunk = self._chunks[index] if index >= 0 else None
+            if chunk is None or place >= chunk.end:
+                raise Unreadable(address, size)
+            start = place - chunk.address
+            data += chunk.data[start : start + size - len(data)]
+        return bytes(data)
+
+    def regions(self) -> Optional[List[Region]]:
+        """Only chunks whose permissions were known count; None if there are none."""
+        known = [
+            Region(chunk.address, chunk.end, chunk.permissions, chunk.name)
+            for chunk in self._chunks
+            if chunk.permissions
+        ]
+        return known or None
+
+    def symbol_at(self, address: int) -> Optional[Symbol]:
+        for symbol, size, _ in self._symbols:
+            if symbol.address <= address < symbol.address + max(size, 1):
+                return symbol
+        return None
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        for symbol, _, linkage in self._symbols:
+            if linkage == name:
+                return symbol.address
+        return None
+
+    def frames(self, limit: int) -> List[Frame]:
+        return self._frames[:limit]
+
+
+def load(path: str) -> SnapshotTarget:
+    """Read a snapshot file. SnapshotError with one line for whatever is wrong."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise SnapshotError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > MAX_FILE:
+        raise SnapshotError(f"{path} is larger than any snapshot")
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise SnapshotError(f"{path} is no JSON: cut short, or no snapshot") from None
+    return SnapshotTarget(document)
+
+
+def save(memory: Memory, path: str) -> None:
+    """Write everything that an inspection has looked at. Replaces a file whole."""
+    text = json.dumps(to_dict(memory), indent=1)
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        handle, partial = tempfile.mkstemp(prefix=".thunk-", dir=folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(partial, path)
+    except OSError as error:
+        raise SnapshotError(f"cannot write {path}: {error.strerror}") from None
+
+
+def to_dict(memory: Memory) -> Dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "arch": memory.arch,
+        "os": memory.os,
+        "registers": {name: f"{v:#x}" for name, v in memory.registers().items()},
+        "memory": _saved_memory(memory),
+        "symbols": _saved_symbols(memory),
+        "frames": [
+            {"pc": f"{frame.pc:#x}", "sp": f"{frame.sp:#x}"}
+            for frame in memory.asked_frames
+        ],
+    }
+
+
+def _saved_memory(memory: Memory) -> List[Dict[str, str]]:
+    """Fetched lines, joined where they touch and share a region."""
+    saved: List[Dict[str, str]] = []
+    regions = memory.regions() or []
+    chunk, before, home = bytearray(), -2, None
+    for number in sorted(memory.lines):
+        region = _region_of(number * LINE, regions)
+        if number != before + 1 or region != home:
+            chunk = bytearray()
+            entry = {"address": f"{number * LINE:#x}", "bytes": ""}
+            if region:
+                entry["permissions"] = region.permissions
+                entry["name"] = region.name
+            saved.append(entry)
+        chunk += memory.lines[number]
+        saved[-1]["bytes"] = chunk.hex()
+        before, home = number, region
+    return saved
+
+
+def _region_of(address: int, regions: List[Region]) -> Optional[Region]:
+    for region in regions:
+        if region.start <= address < region.end:
+            return region
+    return None
+
+
+def _saved_symbols(memory: Memory) -> List[Dict[str, Any]]:
+    """Symbols that were asked for, by address and by linkage name."""
+    saved: List[Dict[str, Any]] = []
+    for address, symbol in memory.symbols.items():
+        if symbol:
+            size = address - symbol.address + 1
+            saved.append(
+                {"name": symbol.name, "address": f"{symbol.address:#x}", "size": size}
+            )
+    for name, place in memory.named.items():
+        if place is not None:
+            saved.append(
+                {"name": name, "linkage": name, "address": f"{place:#x}", "size": 0}
+            )
+    return saved
+
+
+# Reading: every field of the file is checked before it is used.
+
+
+def _object(value: Any, what: str) -> Dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise SnapshotError(f"bad snapshot: {what} is no object")
+    return value
+
+
+def _choice(fields: Dict[Any, Any], name: str, known: "tuple[str, ...]") -> str:
+    value = fields.get(name)
+    if value not in known:
+        raise SnapshotError(f"bad snapshot: {name} is none of {', '.join(known)}")
+    return str(value)
+
+
+def _number(value: Any, what: str) -> int:
+    """A hex string, or a whole number, of at most 64 bits."""
+    try:
+        if isinstance(value, bool) or len(str(value)) > 20:
+            raise ValueError
+        number = int(value, 16) if isinstance(value, str) else int(value)
+        if isinstance(value, float) or not 0 <= number <= MASK64:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise SnapshotError(f"bad snapshot: {what} is no 64-bit number") from None
+    return number
+
+
+def _list(value: Any, what: str) -> List[Any]:
+    if not isinstance(value, list):
+        raise SnapshotError(f"bad snapshot: {what} is no list")
+    if len(value) > MAX_CHUNKS:
+        raise SnapshotError(f"bad snapshot: {what} has too many entries")
+    return value
+
+
+def _chunks(value: Any) -> List[Chunk]:
+    chunks: List[Chunk] = []
+    for entry in _list(value, "memory"):
+        fields = _object(entry, "a piece of memory")
+        address = _number(fields.get("address"), "an address of memory")
+        try:
+            data = bytes.fromhex(str(fields.get("bytes")))
+        except ValueError:
+            raise SnapshotError(f"bad snapshot: memory at {address:#x} is no hex") from None
+        if address + len(data) > MASK64 + 1:
+            raise SnapshotError(f"bad snapshot: memory at {address:#x} is too long")
+        permissions, name = fields.get("permissions", ""), fields.get("name", "")
+        if not isinstance(permissions, str) or not isinstance(name, str):
+            raise SnapshotError(f"bad snapshot: memory at {address:#x} is ill described")
+        if data:
+            chunks.append(Chunk(address, data, permissions, name))
+    chunks.sort(key=lambda chunk: chunk.address)
+    for one, other in zip(chunks, chunks[1:]):
+        if one.end > other.address:
+            raise SnapshotError(f"bad snapshot: memory at {other.address:#x} overlaps")
+    return chunks
+
+
+def _symbols(value: Any) -> "List[tuple[Symbol, int, str]]":
+    symbols = []
+    for entry in _list(value, "symbols"):
+        fields = _object(entry, "a symbol")
+        address = _number(fields.get("address"), "a symbol's address")
+        size = _number(fields.get("size", 0), "a symbol's size")
+        linkage = str(fields.get("linkage", ""))[:512]
+        symbols.append((Symbol(str(fields.get("name"))[:512], address), size, linkage))
+    # A symbol asked for by name only must not hide one that covers an address.
+    return sorted(symbols, key=lambda entry: entry[1] == 0)
+
+
+def _frames(value: Any) -> List[Frame]:
+    frames = []
+    for entry in _list(value, "frames"):
+        fields = _object(entry, "a frame")
+        pc, sp = (_number(fields.get(name), f"a frame's {name}") for name in ("pc", "sp"))
+        frames.append(Frame(pc, sp))
+    return frames

@@ -1,0 +1,219 @@
+"""What the core asks of a stopped process, and nothing more.
+
+`Target` is the narrow protocol that gdb, lldb and snapshots implement; an adapter
+answers, it never decides. `Memory` stands between: it fetches each piece of memory
+once, so that the rest may read word by word. Addresses and register values are
+unsigned 64-bit numbers of the target's address space.
+"""
+
+from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+MASK64 = (1 << 64) - 1
+
+
+class ThunkError(Exception):
+    """Something a user can read in one line and act on. The message is the line."""
+
+
+class Unreadable(ThunkError):
+    """Memory that could not be read."""
+
+    def __init__(self, address: int, size: int) -> None:
+        super().__init__(f"cannot read {size} bytes at {address:#x}")
+        self.address = address
+        self.size = size
+
+
+class Region(NamedTuple):
+    """A mapped range, [start, end), with permissions such as "r-x"."""
+
+    start: int
+    end: int
+    permissions: str
+    name: str = ""
+
+
+class Symbol(NamedTuple):
+    """A symbol of the target: demangled name without its parameters."""
+
+    name: str
+    address: int
+
+    def at(self, address: int) -> str:
+        """The name with the distance from its start, as debuggers write it."""
+        distance = address - self.address
+        return f"{self.name}+{distance}" if distance else self.name
+
+
+def plain_name(demangled: str) -> str:
+    """A demangled name without its parameters, the same from every debugger."""
+    depth = 0
+    if not demangled.endswith((")", ") const")):
+        return demangled
+    for place in range(len(demangled) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(demangled[place], 0)
+        if demangled[place] == "(" and not depth:
+            return demangled[:place] or demangled
+    return demangled
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one plain line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ThunkError):
+        return text
+    return f"internal error, please report it: {type(error).__name__}: {text}"
+
+
+class Frame(NamedTuple):
+    """A frame as the debugger's own unwinder sees it."""
+
+    pc: int
+    sp: int
+
+
+class Target(Protocol):
+    """A stopped thread of a process, live or saved."""
+
+    @property
+    def arch(self) -> str:
+        """`aarch64` or `x86_64`."""
+
+    @property
+    def os(self) -> str:
+        """`linux`, `windows` or `macos`."""
+
+    @property
+    def source(self) -> str:
+        """`gdb`, `lldb` or `snapshot`."""
+
+    def registers(self) -> Dict[str, int]:
+        """General registers of the innermost frame; one that is not known is absent."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes, or Unreadable."""
+
+    def regions(self) -> Optional[List[Region]]:
+        """The memory map in order of address; None when it is not known."""
+
+    def symbol_at(self, address: int) -> Optional[Symbol]:
+        """The symbol that covers the address."""
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        """Where the symbol with this linkage name stands."""
+
+    def frames(self, limit: int) -> List[Frame]:
+        """The innermost frames, as far as the debugger unwinds them."""
+
+
+LINE = 512
+"""Bytes fetched at a time: a stub's page costs few packets, a stack word one."""
+
+
+class Memory:
+    """A Target whose memory, symbols and map are each fetched once.
+
+    What was fetched stays visible (`lines`, `symbols`), because a snapshot is just
+    that: everything that the analysis looked at.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.lines: Dict[int, bytes] = {}
+        self.symbols: Dict[int, Optional[Symbol]] = {}
+        self.named: Dict[str, Optional[int]] = {}
+        self._unreadable: Dict[int, bool] = {}
+        self._registers: Optional[Dict[str, int]] = None
+        self._regions: Tuple[bool, Optional[List[Region]]] = (False, None)
+        self._frames: Dict[int, List[Frame]] = {}
+
+    @property
+    def arch(self) -> str:
+        return self._target.arch
+
+    @property
+    def os(self) -> str:
+        return self._target.os
+
+    @property
+    def source(self) -> str:
+        return self._target.source
+
+    def registers(self) -> Dict[str, int]:
+        if self._registers is None:
+            self._registers = self._target.registers()
+        return self._registers
+
+    def regions(self) -> Optional[List[Region]]:
+        if not self._regions[0]:
+            self._regions = (True, self._target.regions())
+        return self._regions[1]
+
+    def symbol_at(self, address: int) -> Optional[Symbol]:
+        if address not in self.symbols:
+            self.symbols[address] = self._target.symbol_at(address)
+        return self.symbols[address]
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        if name not in self.named:
+            self.named[name] = self._target.symbol_address(name)
+        return self.named[name]
+
+    def frames(self, limit: int) -> List[Frame]:
+        if limit not in self._frames:
+            self._frames[limit] = self._target.frames(limit)
+        return self._frames[limit]
+
+    @property
+    def asked_frames(self) -> List[Frame]:
+        """The frames that were asked for, if any were."""
+        return max(self._frames.values(), key=len, default=[])
+
+    def read(self, address: int, size: int) -> bytes:
+        if address < 0 or size < 0 or address + size > MASK64 + 1:
+            raise Unreadable(address & MASK64, size)
+        if not size:
+            return b""
+        first, last = address // LINE, (address + size - 1) // LINE
+        self._fetch([n for n in range(first, last + 1) if n not in self.lines])
+        try:
+            data = b"".join(self.lines[n] for n in range(first, last + 1))
+        except KeyError:
+            # A saved chunk may begin or end within a line.
+            return self._target.read(address, size)
+        start = address - first * LINE
+        return data[start : start + size]
+
+    def peek(self, address: int, size: int) -> bytes:
+        """As read, but nothing is kept: for looking at very much memory."""
+        return self._target.read(address, size)
+
+    def word(self, address: int) -> int:
+        """The little-endian 64-bit word at this address."""
+        return int.from_bytes(self.read(address, 8), "little")
+
+    def _fetch(self, missing: Sequence[int]) -> None:
+        """Fetch each run of missing lines in one go; a run that fails, line by line."""
+        for start, count in _runs([n for n in missing if n not in self._unreadable]):
+            try:
+                data = self._target.read(start * LINE, count * LINE)
+            except Unreadable:
+                if count == 1:
+                    self._unreadable[start] = True
+                    continue
+                for n in range(start, start + count):
+                    self._fetch([n])
+                continue
+            for n in range(count):
+                self.lines[start + n] = data[n * LINE : (n + 1) * LINE]
+
+
+def _runs(numbers: Sequence[int]) -> List[Tuple[int, int]]:
+    """Ascending numbers as (start, length) of their unbroken runs."""
+    runs: List[Tuple[int, int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][0] + runs[-1][1]:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((n, 1))
+    return runs

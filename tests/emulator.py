@@ -1,0 +1,425 @@
+"""What a thunk block does when it runs: the independent truth for the proof.
+
+`observe` runs a block in Unicorn from many entry states and says which claims of
+the contract (R1 … R11) held in all of them. Only running and judging belong here;
+blocks come from `blocks.py`, broken ones from `mutants.py`. Nothing here may look
+at the proof or share code with it, or its judgement would be worth nothing.
+"""
+
+import random
+import struct
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+import capstone
+from unicorn import Uc, UcError, arm64_const, unicorn_const, x86_const
+
+from thunk_inspect.arch import ANCHOR, Arch, Convention
+
+CLAIMS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
+PAGE = 0x1000
+STACK, STACK_END = 0x7FFC5A3D0000, 0x7FFC5A3D4000
+DEEP = STACK - 0x100000
+"""The stack goes on down to here for blocks with huge frames."""
+OBJECTS, OBJECT_AT = 0x5213C6A40000, 0x400
+RETURN = 0x4F0012358128
+ELSEWHERE = 0x1B5F00C0000
+"""Segment base on x64: nothing is mapped there, as nothing is known about it."""
+READ_EXECUTE = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
+MAX_STEPS = 400
+COUNTS = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))
+"""(Count, flags); ExtraArg says that there is one more argument behind them."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What stands around a block. `first_stub` is an offset in it, `offsets` are
+    function -> info, info -> body and body -> stub, at most 0xA00."""
+
+    arch: Arch
+    convention: Convention
+    base: int
+    interpreter: int
+    offsets: Tuple[int, int, int]
+    first_stub: int
+    stub_count: int
+
+
+def observe(code: bytes, world: World) -> Dict[str, bool]:
+    """For each claim: whether it held in every entry state."""
+    failed = first_failures(code, world)
+    return {claim: claim not in failed for claim in CLAIMS}
+
+
+def first_failures(code: bytes, world: World) -> Dict[str, str]:
+    """The claims that did not hold, each with the first entry state to show it."""
+    machine = _machine(world.arch, world.convention)
+    machine.load(code, world)
+    failed: Dict[str, str] = {}
+    for entry, stub in machine.cases():
+        held = machine.once(entry, world.base + world.first_stub + 8 * stub)
+        for claim in CLAIMS:
+            if claim not in held:
+                failed.setdefault(claim, f"{entry.label}, stub {stub}")
+        if len(failed) == len(CLAIMS):
+            break
+    return failed
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One call as it stands at the block's first instruction.
+
+    `words` are function, callInfo and all arguments: the layout as it should be.
+    `objects` are function, info and body. From `end` on the stack is the caller's
+    own. `context` holds every register at entry, `clobbered` as a callee may leave
+    them, `rubble` is what it leaves below SP and in its shadow space.
+    """
+
+    label: str
+    sp: int
+    words: Tuple[int, ...]
+    objects: Tuple[int, ...]
+    stack: bytes
+    end: int
+    saved: List[int]
+    result: int
+    context: Any
+    clobbered: Any
+    rubble: bytes
+
+
+def _noise(rng: random.Random) -> int:
+    """What may stand in a register or a word that nobody speaks for."""
+    wide, small, tagged = rng.getrandbits(64), rng.randrange(64), 1 << 48
+    unmapped = rng.randrange(0x10000, 0x7FFF00000000) & ~0xF
+    return rng.choice((wide, wide | 1, small, tagged | wide & 0xFFFFFFFF, unmapped))
+
+
+def _image(rng: random.Random, size: int) -> bytearray:
+    words = (_noise(rng) for _ in range(size // 8))
+    return bytearray(struct.pack(f"<{size // 8}Q", *words))
+
+
+def _entry(machine: "Machine", index: int) -> Entry:
+    """The entry state of that number, with contents of its own."""
+    arch, convention = machine.arch, machine.convention
+    rng = random.Random(f"{convention.name} {index}")
+    count, more = COUNTS[index % len(COUNTS)]
+    places = (OBJECTS + n * PAGE + OBJECT_AT for n in range(3))
+    objects = tuple(place + 16 * rng.randrange(16) for place in places)
+    info = (more | rng.choice((0, 1, 2, 3, 0x82))) << 24 | count
+    words = (objects[0], info, *(_noise(rng) for _ in range(count + bool(more))))
+    sp = STACK + 0x2000 + 16 * rng.randrange(32) + arch.entry_misalignment
+    stack = _image(rng, STACK_END - STACK)
+    if not machine.arm:
+        struct.pack_into("<Q", stack, sp - STACK, RETURN)
+    stored, at = words[len(convention.arguments) :], convention.stack_arguments
+    if convention.caller_stores is not None:
+        stored, at = words, convention.caller_stores
+    struct.pack_into(f"<{len(stored)}Q", stack, sp + at - STACK, *stored)
+    values = {name: _noise(rng) for name in arch.registers if name != arch.pc}
+    clobbered = machine.snapshot(values, rng)
+    values.update((name, _noise(rng)) for name in list(values))
+    values.update(zip(convention.arguments, words))
+    values[arch.sp] = sp
+    if rng.random() < 0.5:
+        values[arch.fp] = sp + 0x400 + 16 * rng.randrange(32)
+    if arch.lr:
+        values[arch.lr] = RETURN
+    return Entry(
+        f"Count {count}{' and one more' if more else ''}, state {index}",
+        *(sp, words, objects, bytes(stack), sp + at + 8 * len(stored)),
+        [values[name] for name in convention.callee_saved],
+        *(rng.getrandbits(63) | 3 << 50, machine.snapshot(values, rng), clobbered),
+        bytes(_image(rng, PAGE)),
+    )
+
+
+class Call(NamedTuple):
+    """What stood where when a call instruction was about to run; `words` is what
+    could be read at `layout`."""
+
+    layout: int
+    sp: int
+    fp: int
+    words: bytes
+
+
+@dataclass
+class Run:
+    """What has been seen of one call through the block.
+
+    `last` is the instruction begun last, `dispatched` whether the header was left by
+    an indirect branch to the stub, `call` the last call instruction, `stub_call` the
+    first one of a stub, `reached` whether that came to the interpreter. `judged` are
+    the stub's call and all others that came there, `visits` counts them. `read` are
+    the stack bytes read after its return (only where there is shadow space).
+    """
+
+    entry: Entry
+    stub: int
+    steps: int = 0
+    last: int = 0
+    stopped: bool = False
+    dispatched: Optional[bool] = None
+    call: Optional[Call] = None
+    stub_call: Optional[Call] = None
+    judged: List[Call] = field(default_factory=list)
+    reached: bool = False
+    visits: int = 0
+    returned: bool = False
+    read: Set[int] = field(default_factory=set)
+
+
+CALL, INDIRECT, TRAP = 1, 2, 4
+_TRAPS = frozenset(
+    "cli hlt in insb insd insw int1 int3 into iret iretd iretq lcall ljmp out outsb "
+    "outsd outsw retf retfq sti syscall sysenter sysexit sysret ud0 ud1 ud2".split()
+)
+_X64 = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+_X64.detail = True
+_NOT_FOR_USERS = {capstone.CS_GRP_PRIVILEGE, capstone.CS_GRP_INT}
+
+
+def _arm_kind(word: int) -> int:
+    if word >> 25 == 0xD6000000 >> 25:
+        return INDIRECT | (CALL if word >> 21 & 3 == 1 else 0)
+    user = word & 0xFFFFE000 == 0xD5032000 or word >> 16 & 7 == 3
+    trap = word >> 24 == 0xD4 or word >> 22 == 0xD5000000 >> 22 and not user
+    return TRAP if trap else CALL if word >> 26 == 0x94000000 >> 26 else 0
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(code: bytes, arm: bool) -> int:
+    """CALL and INDIRECT for branches; TRAP for what no user program may do."""
+    if arm:
+        return _arm_kind(int.from_bytes(code, "little"))
+    decoded = next(_X64.disasm(code, 0, 1), None)
+    if decoded is None:
+        return 0
+    groups, name = decoded.groups, decoded.mnemonic.split()[-1]
+    special = "cr" in decoded.op_str or "dr" in decoded.op_str or name in _TRAPS
+    if special or not _NOT_FOR_USERS.isdisjoint(groups):
+        return TRAP
+    call = CALL if capstone.CS_GRP_CALL in groups else 0
+    branch = call or capstone.CS_GRP_JUMP in groups
+    known = branch and decoded.operands[0].type == capstone.CS_OP_IMM
+    indirect = branch and not known or capstone.CS_GRP_RET in groups
+    return call | (INDIRECT if indirect else 0)
+
+
+class Machine:
+    """One Unicorn for one convention, with its entry states laid out."""
+
+    code: bytes
+    world: World
+    run: Run
+
+    def __init__(self, arch: Arch, convention: Convention) -> None:
+        self.arch, self.convention, self.arm = arch, convention, arch.lr is not None
+        if self.arm:
+            self.uc = Uc(unicorn_const.UC_ARCH_ARM64, unicorn_const.UC_MODE_ARM)
+        else:
+            self.uc = Uc(unicorn_const.UC_ARCH_X86, unicorn_const.UC_MODE_64)
+        self.saved = self.ids(convention.callee_saved)
+        self.at_call = self.ids((convention.arguments[0], arch.sp, arch.fp))
+        self.sp, self.pc, self.result = self.ids((arch.sp, arch.pc, arch.result))
+        self.kept = [self.sp, *self.saved, *self.ids((arch.lr,) if arch.lr else ())]
+        self.mapped: Dict[int, int] = {}
+        self.kinds: Dict[int, int] = {}
+        self.entries = [_entry(self, index) for index in range(4 * len(COUNTS))]
+        self.filler = _image(random.Random("objects"), 3 * PAGE)
+        self.uc.mem_map(DEEP, STACK_END - DEEP)
+        self.uc.mem_map(OBJECTS, 3 * PAGE)
+        self.uc.mem_map(RETURN & -PAGE, PAGE, READ_EXECUTE)
+        self.uc.ctl_exits_enabled(True)
+        hook = self.uc.hook_add
+        hook(unicorn_const.UC_HOOK_CODE, self.on_step)
+        if convention.shadow:
+            kind = unicorn_const.UC_HOOK_MEM_READ
+            hook(kind, self.on_read, None, STACK, STACK_END - 1)
+
+    def ids(self, names: Iterable[str]) -> List[int]:
+        """Unicorn's numbers of these registers."""
+        constants: Any = arm64_const if self.arm else x86_const
+        prefix = "UC_ARM64_REG_" if self.arm else "UC_X86_REG_"
+        return [getattr(constants, prefix + name.upper()) for name in names]
+
+    def snapshot(self, values: Dict[str, int], rng: random.Random) -> Any:
+        """These registers, with random flags and vector registers beside them."""
+        vector, count, more = "q", 32, {"nzcv": rng.getrandbits(4) << 28}
+        if not self.arm:
+            vector, count, more = "xmm", 16, {"eflags": 2 | rng.getrandbits(12) & 0x8D5}
+            more.update(fs_base=ELSEWHERE, gs_base=ELSEWHERE)
+        more.update((f"{vector}{n}", rng.getrandbits(128)) for n in range(count))
+        more.update(values)
+        for number, value in zip(self.ids(more), more.values()):
+            self.uc.reg_write(number, value)
+        return self.uc.context_save()
+
+    def load(self, code: bytes, world: World) -> None:
+        """Map the block and the interpreter; forget the block before."""
+        size = max(-(-len(code) // PAGE), 1) * PAGE
+        pages = {world.base: size, world.interpreter & -PAGE: PAGE}
+        if pages != self.mapped:
+            while self.mapped:
+                self.uc.mem_unmap(*self.mapped.popitem())
+            try:
+                for address, length in pages.items():
+                    self.uc.mem_map(address, length, READ_EXECUTE)
+                    self.mapped[address] = length
+            except UcError:
+                raise ValueError(f"no room at {pages}") from None
+        self.uc.ctl_set_exits([world.interpreter, RETURN])
+        self.uc.mem_write(world.base, code.ljust(size, b"\0"))
+        self.uc.ctl_flush_tb()
+        self.code, self.world, self.kinds = code, world, {}
+
+    def cases(self) -> Iterable[Tuple[Entry, int]]:
+        """Every entry state with a stub, the outermost among them, then the stubs
+        that are no shifted copy of the usual one (eight at most)."""
+        first, count = self.world.first_stub, self.world.stub_count
+        rng = random.Random(self.world.interpreter)
+        outer = [count - 1, 0, count // 2, max(count - 2, 0), 1 % count]
+        picks = outer + [rng.randrange(count) for _ in self.entries[len(outer) :]]
+        yield from zip(self.entries, picks)
+        there = self.code[first : first + 8 * count]
+        words = struct.unpack(f"<{len(there) // 8}Q", there[: len(there) // 8 * 8])
+        steps = Counter((a - b) % 2**64 for a, b in zip(words, words[1:]))
+        step = steps.most_common(1)[0][0] if steps else 0
+        shapes = [(word + index * step) % 2**64 for index, word in enumerate(words)]
+        usual = Counter(shapes).most_common(1)[0][0] if shapes else 0
+        odd = [index for index, shape in enumerate(shapes) if shape != usual][:8]
+        yield from ((self.entries[index % len(self.entries)], index) for index in odd)
+
+    def once(self, entry: Entry, stub: int) -> Set[str]:
+        """Run one call through the block: the claims that held."""
+        self.run, objects = Run(entry, stub), bytearray(self.filler)
+        links = zip(entry.objects, self.world.offsets, (*entry.objects[1:], stub))
+        for at, offset, value in links:
+            struct.pack_into("<Q", objects, at + offset - OBJECTS, value)
+        self.uc.mem_write(STACK, entry.stack)
+        self.uc.mem_write(OBJECTS, bytes(objects))
+        self.uc.context_restore(entry.context)
+        place: Optional[int] = self.world.base
+        while place is not None:
+            place = self.stretch(place)
+        if any(call.sp < STACK + PAGE for call in self.run.judged):
+            self.uc.mem_write(DEEP, entry.rubble * ((STACK - DEEP) // PAGE))
+        return self.at_calls() | self.at_return(objects)
+
+    def stretch(self, start: int) -> Optional[int]:
+        """Run up to the interpreter or the caller: where to go on, None at the end."""
+        try:
+            self.uc.emu_start(start, 0)
+        except UcError:
+            return None
+        at = self.uc.reg_read(self.pc)
+        self.run.returned = at == RETURN and not self.run.stopped
+        if at != self.world.interpreter or self.run.stopped:
+            return None
+        return self.interpret()
+
+    def interpret(self) -> Optional[int]:
+        """Do what the interpreter may do, and return to where it was called from."""
+        run, entry, slot = self.run, self.run.entry, self.arch.return_slot
+        run.visits += 1
+        if run.call and self.kinds[run.last] & CALL:
+            run.reached = run.reached or run.call is run.stub_call
+            if run.call is not run.stub_call:
+                run.judged.append(run.call)
+        values = [self.uc.reg_read(number) for number in self.kept]
+        sp, back = values[0], values[-1]
+        if not DEEP + PAGE <= sp <= STACK_END - 0x100 or run.visits > 2:
+            return None
+        self.uc.mem_write(sp - PAGE, entry.rubble)
+        self.uc.mem_write(sp + slot, entry.rubble[: self.convention.shadow])
+        if slot:
+            back = int.from_bytes(self.uc.mem_read(sp, slot), "little")
+            values[0] += slot
+        self.uc.context_restore(entry.clobbered)
+        for number, value in zip(self.kept, values):
+            self.uc.reg_write(number, value)
+        self.uc.reg_write(self.result, entry.result)
+        return back
+
+    def on_step(self, uc: Uc, address: int, size: int, _data: object) -> None:
+        """Before each instruction. What does not stand in the block is a trap."""
+        run, offset = self.run, address - self.world.base
+        run.steps += 1
+        if (kind := self.kinds.get(address)) is None:
+            inside = 0 <= offset <= len(self.code) - size
+            code = self.code[offset : offset + size]
+            kind = self.kinds[address] = _kind(code, self.arm) if inside else TRAP
+        if run.dispatched is None and not 0 <= offset < self.world.first_stub:
+            branched = self.kinds.get(run.last, 0) & INDIRECT
+            run.dispatched = address == run.stub and branched != 0
+        run.last = address
+        if kind & CALL:
+            self.on_call((offset - self.world.first_stub) // 8)
+        if kind & TRAP or run.steps > MAX_STEPS:
+            run.stopped = True
+            uc.emu_stop()
+
+    def on_call(self, stub: int) -> None:
+        run, words = self.run, b""
+        layout, sp, fp = (self.uc.reg_read(number) for number in self.at_call)
+        with suppress(UcError):
+            words = bytes(self.uc.mem_read(layout, 8 * len(run.entry.words)))
+        run.call = Call(layout, sp, fp, words)
+        if run.stub_call is None and 0 <= stub < self.world.stub_count:
+            run.stub_call = run.call
+            run.judged.append(run.call)
+
+    def on_read(self, _uc: Uc, _kind: int, at: int, size: int, *_rest: object) -> None:
+        if self.run.visits:
+            self.run.read.update(range(at, at + size))
+
+    def at_calls(self) -> Set[str]:
+        """R1 … R7 and R11."""
+        run, held = self.run, {"R1", "R2", "R3", "R4", "R5", "R11"}
+        for call in run.judged:
+            held &= self.at_one_call(call)
+        if not run.judged:
+            held.clear()
+        anchored = self.convention.anchored
+        extra = {"R6": run.reached, "R7": run.dispatched, "R11": not anchored}
+        return held | {claim for claim, holds in extra.items() if holds}
+
+    def at_one_call(self, call: Call) -> Set[str]:
+        """Words below SP are not held: the interpreter's own frame goes there."""
+        entry, layout = self.run.entry, call.layout
+        should = struct.pack(f"<{len(entry.words)}Q", *entry.words)
+        shadow = range(call.sp, call.sp + self.convention.shadow)
+        needed = {*range(layout, layout + len(should)), *range(entry.sp, entry.sp + 8)}
+        needed.update(at for at in self.run.read if at < entry.sp)
+        found = {
+            "R1": layout % 8 == 0 and len(call.words) >= 16,
+            "R2": layout >= call.sp and call.words[:8] == should[:8],
+            "R3": layout + 8 >= call.sp and call.words[8:16] == should[8:16],
+            "R4": layout + 16 >= call.sp and call.words[16:] == should[16:],
+            "R5": call.sp % 16 == 0 and needed.isdisjoint(shadow),
+            "R11": call.fp == layout - ANCHOR,
+        }
+        return {claim for claim, held in found.items() if held}
+
+    def at_return(self, objects: bytes) -> Set[str]:
+        """R9 and R10."""
+        run, entry, read = self.run, self.run.entry, self.uc.reg_read
+        if not run.returned:
+            return set()
+        above = self.uc.mem_read(entry.end, STACK_END - entry.end)
+        intact = above == entry.stack[entry.end - STACK :]
+        intact = intact and self.uc.mem_read(OBJECTS, len(objects)) == objects
+        once = run.visits == 1 and read(self.result) == entry.result
+        saved = [read(number) for number in (*self.saved, self.sp)]
+        as_before = [*entry.saved, entry.sp + self.arch.return_slot]
+        found = {"R9": once and intact, "R10": saved == as_before}
+        return {claim for claim, held in found.items() if held}
+
+
+_machine = lru_cache(maxsize=None)(Machine)

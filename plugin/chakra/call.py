@@ -32,7 +32,7 @@ class CallInHand:
     layout: Optional[int]
     """Where the layout pointer points, or will point."""
     passed_function: Optional[int]
-    """The function object as the caller passed it, from a register that holds it."""
+    """The function object as the caller passed it, from where it still stands."""
     passed_call_info: Optional[int]
 
 
@@ -44,14 +44,17 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
     if entry_sp is not None and distance is not None:
         layout = (entry_sp + distance) & MASK64
     state = _state(found, facts)
-    arguments = facts.convention.arguments
+    function, call_info = (
+        _passed(memory, found, facts, state, entry_sp, register)
+        for register in facts.convention.arguments[:2]
+    )
     return CallInHand(
         stub=found.stub,
         entry_sp=entry_sp,
         how=how,
         layout=layout,
-        passed_function=_still_there(memory, state, arguments[0]),
-        passed_call_info=_still_there(memory, state, arguments[1]),
+        passed_function=function,
+        passed_call_info=call_info,
     )
 
 
@@ -68,6 +71,28 @@ def _state(found: Found, facts: Facts) -> Optional[State]:
         proved = (call_at - thunk.first_stub) // size
         at += (proved - own) * size
     return facts.state_at(at)
+
+
+def _passed(
+    memory: Memory,
+    found: Found,
+    facts: Facts,
+    state: Optional[State],
+    entry_sp: Optional[int],
+    register: str,
+) -> Optional[int]:
+    """What the caller passed in a register: it is still in one, or was saved whole."""
+    value = _still_there(memory, state, register)
+    if value is not None or entry_sp is None or facts.sp_at_dispatch is None:
+        return value
+    for saved in facts.saved:
+        stored = found.at is None or found.at > saved.at
+        if saved.register == register and stored:
+            try:
+                return memory.word(entry_sp + facts.sp_at_dispatch + saved.offset)
+            except ThunkError:
+                return None
+    return None
 
 
 def _still_there(

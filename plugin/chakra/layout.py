@@ -13,6 +13,7 @@ from typing import List, Optional, Tuple
 from ..arch import WORD
 from ..proof import Offsets
 from ..target import Memory, ThunkError
+from .heap import library_of
 from .objects import Function, try_function
 from .values import JsValue, decode
 
@@ -122,6 +123,8 @@ def read_layout(
 
 def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
     assert layout.call_info
+    function = layout.function
+    library = library_of(function.address, memory) if function else None
     count = layout.call_info.arguments
     if layout.call_info.problem:
         count = min(count, 4)
@@ -131,7 +134,7 @@ def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
         raw = _word(memory, layout.address + ARGS + WORD * i, f"args[{i}]", layout)
         if raw is None:
             break
-        layout.args.append(decode(raw, memory))
+        layout.args.append(decode(raw, memory, library))
 
 
 def _word(memory: Memory, address: int, what: str, layout: Layout) -> Optional[int]:

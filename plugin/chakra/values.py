@@ -1,8 +1,7 @@
 """JavaScript values as the engine stores them in 64 bits.
 
-Facts: lib/Runtime/Library/TaggedInt.h, JavascriptNumber.inl (FloatTag) and
-RecyclableObject.h. An object's class is known only through its vtable's symbol; what
-is not confirmed stays `object`.
+Facts: lib/Runtime/Library/TaggedInt.h and JavascriptNumber.inl (FloatTag). What an
+object is stands in `heap`.
 """
 
 import struct
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..target import Memory, ThunkError
+from .heap import describe
 
 INT_TAG = 1
 """Upper 16 bits of a tagged int."""
 DOUBLE_XOR = 0xFFFC << 48
-VTABLE_PREFIX = "vtable for "
 
 
 @dataclass(frozen=True)
@@ -26,31 +25,33 @@ class JsValue:
     text: str
 
 
-def decode(raw: int, memory: Memory) -> JsValue:
-    """A Var as JavaScript shows it, as far as memory and symbols confirm it."""
+def decode(raw: int, memory: Memory, library: Optional[int] = None) -> JsValue:
+    """A Var as JavaScript shows it, as far as memory and symbols confirm it.
+
+    `library`: the JavascriptLibrary of a function that was confirmed, which tells
+    objects from garbage where there are no symbols.
+    """
     if raw >> 48 == INT_TAG:
         return _tagged_int(raw)
     if raw >> 50:
         return JsValue(raw, "double", format_double(raw ^ DOUBLE_XOR))
     if not raw:
-        return JsValue(raw, "null-pointer", "null pointer: no JavaScript value")
+        return JsValue(raw, "null-pointer", "a null pointer, no value")
     if raw % 8:
-        return JsValue(raw, "unreadable", f"{raw:#x} is no JavaScript value")
+        return JsValue(raw, "unreadable", f"{raw:#x} is no value")
     try:
         memory.word(raw)
     except ThunkError:
         return JsValue(raw, "unreadable", f"{raw:#x} cannot be read")
-    name = class_name(raw, memory)
-    if name is None:
-        return JsValue(raw, "object", f"{{object {raw:#x}}}")
-    return JsValue(raw, "object", f"{{{name}}}")
+    found = describe(raw, memory, library)
+    return JsValue(raw, "object", found.text)
 
 
 def _tagged_int(raw: int) -> JsValue:
     number = raw & 0xFFFFFFFF
     number -= (number & 0x80000000) << 1
     if raw >> 32 & 0xFFFF:
-        return JsValue(raw, "unreadable", f"{raw:#x} is no JavaScript value")
+        return JsValue(raw, "unreadable", f"{raw:#x} is no value")
     return JsValue(raw, "int", str(number))
 
 
@@ -64,18 +65,3 @@ def format_double(bits: int) -> str:
     if number == int(number) and abs(number) < 1e21:
         return "-0" if not number and bits >> 63 else str(int(number))
     return repr(number)
-
-
-def class_name(address: int, memory: Memory) -> Optional[str]:
-    """The C++ class of an object, by its vtable's symbol; None when none tells."""
-    try:
-        vtable = memory.word(address)
-    except ThunkError:
-        return None
-    symbol = memory.symbol_at(vtable)
-    if symbol is None or not symbol.name.startswith(VTABLE_PREFIX):
-        return None
-    # A vtable pointer stands behind offset-to-top and type information.
-    if vtable - symbol.address != 16:
-        return None
-    return symbol.name[len(VTABLE_PREFIX) :]

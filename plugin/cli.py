@@ -1,0 +1,114 @@
+"""The `thunk-inspect` command: replay a snapshot, set up a debugger.
+
+Exit status: 0 sound, 1 broken, 2 usage or input error, 3 undecided, 4 a process could
+not be started, reached or stopped in time.
+"""
+
+import argparse
+import os
+import sys
+from typing import List, Optional
+
+from . import setup
+from .inspection import inspect
+from .report.as_json import to_json
+from .report.text import Detail, Style, render
+from .snapshot import load
+from .target import ThunkError, one_line
+
+STATUS = {"sound": 0, "broken": 1, "undecided": 3}
+USAGE_ERROR = 2
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read our output has gone; the rest of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USAGE_ERROR
+    except (ThunkError, OSError) as error:
+        print(f"thunk-inspect: {one_line(error)}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="thunk-inspect",
+        description="What a ChakraCore interpreter thunk does, and whether it is right.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    replay = commands.add_parser("replay", help="judge a snapshot file")
+    replay.add_argument("file")
+    replay.add_argument("address", nargs="?", help="of a block or a function object")
+    replay.add_argument("--json", action="store_true", help="the report as JSON")
+    replay.add_argument("--bytes", action="store_true", help="every instruction")
+    replay.add_argument("--all", action="store_true", help="every check's evidence")
+    replay.set_defaults(run=_replay)
+    wiring = commands.add_parser("setup", help="load the commands in gdb and lldb")
+    which = wiring.add_mutually_exclusive_group()
+    which.add_argument("--gdb", action="store_true", help="gdb only")
+    which.add_argument("--lldb", action="store_true", help="lldb only")
+    how = wiring.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="write the line")
+    how.add_argument("--remove", action="store_true", help="take the line away")
+    wiring.set_defaults(run=_setup)
+    return parser
+
+
+def _replay(options: argparse.Namespace) -> int:
+    target = load(options.file)
+    report = inspect(target, _number(options.address))
+    if options.json:
+        print(to_json(report))
+    else:
+        detail = Detail(everything=options.all, code=options.bytes)
+        print(render(report, terminal_style(), detail))
+    return STATUS[report.verdict]
+
+
+def _number(text: Optional[str]) -> Optional[int]:
+    if text is None:
+        return None
+    try:
+        value = int(text, 0)
+    except ValueError:
+        raise ThunkError(f"{text!r} is no address: give a number such as 0x7f10") from None
+    if not 0 <= value < 1 << 64:
+        raise ThunkError(f"{text} is no 64-bit address")
+    return value
+
+
+def terminal_style() -> Style:
+    """How output may look here: colour only on a terminal and without NO_COLOR."""
+    import shutil
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+    unicode = "UTF" in (sys.stdout.encoding or "").upper()
+    return Style(max(40, min(width, 120)), colour, unicode)
+
+
+def _setup(options: argparse.Namespace) -> int:
+    both = not (options.gdb or options.lldb)
+    chosen = [
+        wiring
+        for wiring, wanted in ((setup.GDB, options.gdb), (setup.LLDB, options.lldb))
+        if both or wanted
+    ]
+    for wiring in chosen:
+        if options.write:
+            print(setup.write(wiring))
+        elif options.remove:
+            print(setup.remove(wiring))
+        else:
+            print(f"{wiring.file}: {wiring.line}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The lldb adapter: a Target, a Session, and the commands. It decides nothing."""

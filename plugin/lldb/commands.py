@@ -1,0 +1,56 @@
+"""The commands in lldb: registered at load, done by `commands.run` when typed."""
+
+from typing import Any, Dict, Type
+
+import lldb
+
+from ..commands import HELP, Help, help_text
+
+
+class ThunkCommand:
+    """One command of ours, as lldb wants it: constructed once, called per line."""
+
+    help: Help
+
+    def __init__(self, debugger: Any, internal_dict: Dict[str, Any]) -> None:
+        self.debugger = debugger
+
+    def __call__(self, debugger: Any, line: str, context: Any, result: Any) -> None:
+        from ..dependencies import ready
+
+        try:
+            ready()
+            from ..commands.run import run_command
+            from .session import LldbSession
+
+            text = run_command(self.help.name, line, LldbSession(debugger, context))
+            result.AppendMessage(text)
+            result.SetStatus(lldb.eReturnStatusSuccessFinishResult)
+        except KeyboardInterrupt:
+            result.SetError("interrupted")
+        except Exception as error:
+            from ..target import one_line
+
+            result.SetError(f"{self.help.name}: {one_line(error)}")
+
+    def get_short_help(self) -> str:
+        return self.help.summary
+
+    def get_long_help(self) -> str:
+        return help_text(self.help)
+
+
+def _command(help: Help) -> Type[ThunkCommand]:
+    name = "".join(part.capitalize() for part in help.name.split("-"))
+    return type(name, (ThunkCommand,), {"help": help})
+
+
+CLASSES = {command.__name__: command for command in map(_command, HELP)}
+
+
+def register(debugger: Any, module: str) -> None:
+    """Add the commands; `module` is where lldb finds the classes by name."""
+    for name, command in CLASSES.items():
+        debugger.HandleCommand(
+            f"command script add --overwrite --class {module}.{name} {command.help.name}"
+        )

@@ -1,0 +1,72 @@
+"""lldb as the commands see it: expressions, and how output may look."""
+
+import os
+import sys
+from typing import Any, Optional
+
+import lldb
+
+from ..report.text import Style
+from ..target import MASK64, ThunkError
+from .target import LldbTarget, register_value, symbol_start
+
+NO_PROCESS = "no process: start or attach to one, or open a core file"
+
+
+class LldbSession:
+    def __init__(self, debugger: Any, context: Any) -> None:
+        self._debugger = debugger
+        self._context = context
+
+    def target(self) -> LldbTarget:
+        process = self._context.process
+        if not process or not process.IsValid():
+            raise ThunkError(NO_PROCESS)
+        state = process.GetState()
+        if state in (lldb.eStateRunning, lldb.eStateStepping):
+            raise ThunkError("the process is running: interrupt it first")
+        if state in (lldb.eStateExited, lldb.eStateDetached, lldb.eStateUnloaded):
+            raise ThunkError(NO_PROCESS)
+        thread = self._context.thread or process.GetSelectedThread()
+        if not thread or not thread.IsValid():
+            raise ThunkError(NO_PROCESS)
+        return LldbTarget(self._context.target, process, thread)
+
+    def register(self, name: str) -> Optional[int]:
+        frame = self._context.frame
+        return register_value(frame, name) if frame and frame.IsValid() else None
+
+    def symbol(self, name: str) -> Optional[int]:
+        """A local or global variable's value, or a symbol's address.
+
+        lldb's expression evaluator is not used: it may run code in the process.
+        """
+        frame, target = self._context.frame, self._context.target
+        if frame and frame.IsValid():
+            value = frame.FindVariable(name)
+            if value.IsValid() and value.GetValue() is not None:
+                return int(value.GetValueAsUnsigned()) & MASK64
+        if not target or not target.IsValid():
+            return None
+        value = target.FindFirstGlobalVariable(name)
+        if value.IsValid():
+            if value.GetValue() is not None:
+                return int(value.GetValueAsUnsigned()) & MASK64
+            return int(value.GetLoadAddress()) & MASK64
+        return symbol_start(target, name)
+
+    def style(self) -> Style:
+        plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        width = int(self._debugger.GetTerminalWidth() or 80)
+        return Style(
+            width=max(40, min(width, 120)),
+            colour=bool(self._debugger.GetUseColor()) and not plain,
+            unicode=_utf8_locale(),
+        )
+
+
+def _utf8_locale() -> bool:
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    chosen = next(filter(None, names), "")
+    utf8 = "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
+    return utf8 or "UTF-8" in (sys.stdout.encoding or "").upper()

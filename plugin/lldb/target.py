@@ -1,0 +1,115 @@
+"""The selected thread in lldb, as a Target."""
+
+from typing import Any, Dict, List, Optional
+
+import lldb
+
+from ..arch import ARCHES
+from ..target import MASK64, Frame, Region, Symbol, Unreadable, plain_name
+
+ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
+ALIASES = {"x29": "fp", "x30": "lr"}
+"""lldb's other names for registers, where a stub does not know the plain ones."""
+
+
+class LldbTarget:
+    source = "lldb"
+
+    def __init__(self, target: Any, process: Any, thread: Any) -> None:
+        self._target = target
+        self._process = process
+        self._thread = thread
+
+    @property
+    def arch(self) -> str:
+        name = self._target.GetTriple().split("-")[0]
+        return ARCH_NAMES.get(name, name)
+
+    @property
+    def os(self) -> str:
+        triple = self._target.GetTriple()
+        if "macos" in triple or "darwin" in triple:
+            return "macos"
+        return "windows" if "windows" in triple else "linux"
+
+    def registers(self) -> Dict[str, int]:
+        frame = self._thread.GetFrameAtIndex(0)
+        found: Dict[str, int] = {}
+        arch = ARCHES.get(self.arch)
+        for name in (*arch.registers, *arch.extra) if arch else ():
+            value = register_value(frame, name)
+            if value is not None:
+                found[name] = value
+        return found
+
+    def read(self, address: int, size: int) -> bytes:
+        """ReadMemory may return fewer bytes together with an error, or without."""
+        error = lldb.SBError()
+        data = self._process.ReadMemory(address, size, error)
+        if error.Fail() or not data or len(data) != size:
+            raise Unreadable(address, size)
+        return bytes(data)
+
+    def regions(self) -> Optional[List[Region]]:
+        """None where the list is empty: a stub without a map, or a core file's."""
+        if not self._process.GetProcessInfo().IsValid():
+            return None
+        regions = self._process.GetMemoryRegions()
+        found: List[Region] = []
+        info = lldb.SBMemoryRegionInfo()
+        for n in range(regions.GetSize()):
+            if regions.GetMemoryRegionAtIndex(n, info) and info.IsMapped():
+                found.append(_region(info))
+        return found or None
+
+    def symbol_at(self, address: int) -> Optional[Symbol]:
+        resolved = self._target.ResolveLoadAddress(address)
+        symbol = resolved.GetSymbol()
+        if not symbol.IsValid() or not symbol.GetName():
+            return None
+        start = symbol.GetStartAddress().GetLoadAddress(self._target)
+        if start == lldb.LLDB_INVALID_ADDRESS or start > address:
+            return None
+        return Symbol(plain_name(symbol.GetName()), start)
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        return symbol_start(self._target, name)
+
+    def frames(self, limit: int) -> List[Frame]:
+        count = min(self._thread.GetNumFrames(), limit)
+        frames = (self._thread.GetFrameAtIndex(n) for n in range(count))
+        return [Frame(frame.GetPC(), frame.GetSP() & MASK64) for frame in frames]
+
+
+def register_value(frame: Any, name: str) -> Optional[int]:
+    """A register of a frame; None where there is no such register."""
+    for known in (name, ALIASES.get(name)):
+        value = frame.FindRegister(known) if known else None
+        if value and value.IsValid() and value.GetValue() is not None:
+            return int(value.GetValueAsUnsigned()) & MASK64
+    return None
+
+
+def symbol_start(target: Any, name: str) -> Optional[int]:
+    """Where the first symbol of that name, mangled or plain, stands."""
+    contexts = target.FindSymbols(name)
+    for n in range(contexts.GetSize()):
+        symbol = contexts.GetContextAtIndex(n).GetSymbol()
+        start = symbol.GetStartAddress().GetLoadAddress(target)
+        if start != lldb.LLDB_INVALID_ADDRESS:
+            return int(start)
+    return None
+
+
+def _region(info: Any) -> Region:
+    permissions = "".join(
+        letter if has else "-"
+        for letter, has in (
+            ("r", info.IsReadable()),
+            ("w", info.IsWritable()),
+            ("x", info.IsExecutable()),
+        )
+    )
+    return Region(
+        info.GetRegionBase(), info.GetRegionEnd(), permissions, info.GetName() or ""
+    )

@@ -1,0 +1,84 @@
+"""The one line in .gdbinit and .lldbinit that loads the commands.
+
+Written whole-file and atomically, with a backup of what was there; no other line is
+touched, and taking the line away restores the file byte for byte.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from .target import ThunkError
+
+HERE = Path(__file__).resolve().parent
+
+
+class Wiring(NamedTuple):
+    file: str
+    """In the user's home folder."""
+    command: str
+    script: Path
+
+    @property
+    def line(self) -> str:
+        return f"{self.command} {self.script}"
+
+    @property
+    def path(self) -> Path:
+        return Path.home() / self.file
+
+
+GDB = Wiring(".gdbinit", "source", HERE / "gdb" / "thunk_inspect_gdb.py")
+LLDB = Wiring(
+    ".lldbinit", "command script import", HERE / "lldb" / "thunk_inspect_lldb.py"
+)
+
+
+def write(wiring: Wiring) -> str:
+    """Add the line unless it is there; says what was done."""
+    before = _read(wiring.path)
+    line = wiring.line.encode()
+    if line in before.splitlines():
+        return f"{wiring.path}: the line is there already"
+    gap = b"" if not before or before.endswith(b"\n") else b"\n"
+    _replace(wiring.path, before, before + gap + line + b"\n")
+    return f"{wiring.path}: added `{wiring.line}`"
+
+
+def remove(wiring: Wiring) -> str:
+    """Take the line away; says what was done."""
+    before = _read(wiring.path)
+    line = wiring.line.encode()
+    kept = [text for text in before.splitlines(keepends=True) if text.rstrip() != line]
+    after = b"".join(kept)
+    if after == before:
+        return f"{wiring.path}: the line is not there"
+    _replace(wiring.path, before, after)
+    return f"{wiring.path}: removed `{wiring.line}`"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ThunkError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _replace(path: Path, before: bytes, after: bytes) -> None:
+    """Through a link to the file it names, as init files often are linked."""
+    real = Path(os.path.realpath(path))
+    try:
+        if before:
+            shutil.copy2(real, real.with_name(real.name + ".thunk-backup"))
+        handle, partial = tempfile.mkstemp(dir=real.parent, prefix=".thunk-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(after)
+        if real.exists():
+            shutil.copymode(real, partial)
+        os.replace(partial, real)
+    except OSError as error:
+        raise ThunkError(f"cannot write {path}: {error.strerror}") from None

@@ -34,7 +34,7 @@ CALLER_STACK = Convention(
     anchored=True,
 )
 
-_BLR, _BR, _REGISTER_BRANCH = 0xD63F0000, 0xD61F0000, 0xFFFFFC1F
+_BLR, _REGISTER_BRANCH = 0xD63F0000, 0xFFFFFC1F
 _B, _B_MASK, _B_RANGE = 0x14000000, 0xFC000000, 0x03FFFFFF
 _BRK, _BRK_MASK = 0xD4200000, 0xFFE0001F
 
@@ -49,16 +49,12 @@ def _parse_stub(code: bytes, offset: int) -> Optional[Stub]:
     return Stub(code[:4], offset + 4 + 4 * words)
 
 
-def _branch_to(stub: int, target: int) -> bytes:
-    return struct.pack("<I", _B | ((target - stub - 4) >> 2 & _B_RANGE))
+def _branch_to(at: int, target: int) -> bytes:
+    return struct.pack("<I", _B | ((target - at) >> 2 & _B_RANGE))
 
 
 def _words(code: bytes) -> "tuple[int, ...]":
     return struct.unpack(f"<{len(code) // 4}I", code[: len(code) // 4 * 4])
-
-
-def _is_dispatch(header: bytes) -> bool:
-    return any(word & _REGISTER_BRANCH == _BR for word in _words(header))
 
 
 def _is_padding(code: bytes) -> bool:
@@ -79,11 +75,11 @@ ARCH = Arch(
     result="x0",
     entry_misalignment=0,
     stub_size=8,
-    return_offset=4,
+    call_sizes=(4,),
     shown=("sp", "x0", "x3"),
     parse_stub=_parse_stub,
     branch_to=_branch_to,
-    is_dispatch=_is_dispatch,
+    dispatch=("br",),
     is_padding=_is_padding,
     conventions=(REGISTERS, CALLER_STACK),
 )

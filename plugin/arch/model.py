@@ -72,16 +72,16 @@ class Arch:
     entry_misalignment: int
     """SP modulo 16 at a function's first instruction."""
     stub_size: int
-    return_offset: int
-    """From a stub to the instruction behind its call."""
+    call_sizes: Tuple[int, ...]
+    """Bytes that a call through a register takes, likeliest first."""
     shown: Tuple[str, ...]
     """Registers of a report's head: layout pointer and dispatch target among them."""
     parse_stub: Callable[[bytes, int], Optional[Stub]]
     """(eight bytes, their offset in the block) -> Stub, None when they are none."""
     branch_to: Callable[[int, int], bytes]
-    """(offset of the stub, offset of the target) -> the bytes behind the call."""
-    is_dispatch: Callable[[bytes], bool]
-    """Whether these header bytes hold an indirect jump."""
+    """(where the jump stands, its target), both from the block's start -> its bytes."""
+    dispatch: Tuple[str, ...]
+    """Mnemonics of jumps that can go through a register."""
     is_padding: Callable[[bytes], bool]
     """Whether these bytes are only traps that fill a gap."""
     conventions: Tuple[Convention, ...]

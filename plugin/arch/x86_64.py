@@ -49,16 +49,9 @@ def _parse_stub(code: bytes, offset: int) -> Optional[Stub]:
     return Stub(code[:size], offset + size + 5 + distance)
 
 
-def _branch_to(stub: int, target: int) -> bytes:
-    distance = (target - stub - 7) & 0xFFFFFFFF
-    return b"\xe9" + distance.to_bytes(4, "little") + b"\xcc"
-
-
-def _is_dispatch(header: bytes) -> bool:
-    return any(
-        header[i] == 0xFF and header[i + 1] & 0xF8 == 0xE0
-        for i in range(len(header) - 1)
-    )
+def _branch_to(at: int, target: int) -> bytes:
+    distance = (target - at - 5) & 0xFFFFFFFF
+    return b"\xe9" + distance.to_bytes(4, "little")
 
 
 def _is_padding(code: bytes) -> bool:
@@ -80,11 +73,11 @@ ARCH = Arch(
     result="rax",
     entry_misalignment=8,
     stub_size=8,
-    return_offset=2,
+    call_sizes=(2, 3),
     shown=("rsp", "rdi", "rcx", "rdx"),
     parse_stub=_parse_stub,
     branch_to=_branch_to,
-    is_dispatch=_is_dispatch,
+    dispatch=("jmp",),
     is_padding=_is_padding,
     conventions=(WINDOWS, SYSV),
 )

@@ -86,7 +86,7 @@ def _passed(
     if value is not None or entry_sp is None or facts.sp_at_dispatch is None:
         return value
     for saved in facts.saved:
-        stored = found.at is None or found.at > saved.at
+        stored = found.at is None or found.at > saved.at or found.at >= facts.thunk.first_stub
         if saved.register == register and stored:
             try:
                 return memory.word(entry_sp + facts.sp_at_dispatch + saved.offset)
@@ -119,7 +119,7 @@ def _entry_sp(
             return None, f"SP at entry cannot be told at +{found.at:#x}"
         return (sp - state.sp) & MASK64, f"{arch.sp} where pc is"
     if found.back is None:
-        return None, "no call is in progress here"
+        return _after_dispatch(memory, facts)
     ways: Sequence[Callable[[Memory, Found, Facts], Optional[Tuple[int, str]]]] = (
         _by_return_slot,
         _by_frame_pointer,
@@ -134,6 +134,25 @@ def _entry_sp(
         "SP at entry cannot be told here: the header does not set the frame pointer;"
         " stop in the header, the stub or at the interpreter's first instruction"
     )
+
+
+def _after_dispatch(memory: Memory, facts: Facts) -> Tuple[Optional[int], str]:
+    """The dispatch branch went astray: its registers are still as it left them.
+
+    Believed only if the layout register and the stub's call register both hold what
+    the header computes for this very SP.
+    """
+    registers, call = memory.registers(), facts.call
+    sp, at_dispatch = registers.get(facts.thunk.arch.sp), facts.sp_at_dispatch
+    distance, interpreter = facts.layout_offset, facts.interpreter
+    if None in (call, sp, at_dispatch, distance, interpreter):
+        return None, "no call is in progress here"
+    assert call and sp is not None and at_dispatch is not None and distance is not None
+    pointer = registers.get(facts.convention.arguments[0])
+    held = registers.get(call.insn.operands[0].register)
+    if pointer != (sp + distance) & MASK64 or held != interpreter:
+        return None, "no call is in progress here"
+    return (sp - at_dispatch) & MASK64, "the registers as the dispatch branch left them"
 
 
 def _sp_at_call(facts: Facts) -> Optional[int]:
@@ -173,16 +192,14 @@ def _by_frame_pointer(
 
 def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
     """FP, if the interpreter has already stored its frame record there."""
-    arch = facts.thunk.arch
-    fp = memory.registers().get(arch.fp)
+    fp = memory.registers().get(facts.thunk.arch.fp)
     if fp is None or found.stub is None:
         return None
     try:
         value = memory.word(fp + WORD)
     except ThunkError:
         return None
-    behind = facts.thunk.stub_address(found.stub) + arch.return_offset
-    return fp if value == behind else None
+    return fp if value == facts.thunk.behind_call(found.stub) else None
 
 
 def _by_unwinder(
@@ -192,8 +209,7 @@ def _by_unwinder(
     at_call = _sp_at_call(facts)
     if at_call is None or found.stub is None:
         return None
-    thunk = facts.thunk
-    behind = thunk.stub_address(found.stub) + thunk.arch.return_offset
+    behind = facts.thunk.behind_call(found.stub)
     for frame in memory.frames(32)[1:]:
         if frame.pc == behind:
             return frame.sp - at_call, "the debugger's unwinder"

@@ -5,7 +5,7 @@ from typing import List, Optional
 
 from ..arch import Arch
 from ..proof import Facts
-from ..proof.decode import Instruction, decode
+from ..arch.decode import Instruction, decode
 from ..proof.values import Entry
 from ..target import MASK64, Memory, ThunkError
 from .locate import Found

@@ -28,16 +28,15 @@ def known_interpreters(
 ) -> FrozenSet[int]:
     """Addresses of the interpreters, as far as they are known.
 
-    Without a symbol the stub's own call target counts, if the code there does what
-    the interpreter does.
+    The stub's own call target counts too, if the code there does what the
+    interpreter does: an engine may have no symbols, or an interpreter of another name.
     """
     symbols = {memory.symbol_address(name) for name in (INTERPRETER, ASM_INTERPRETER)}
-    known = frozenset(address for address in symbols if address)
-    if known or target is None:
-        return known
-    if behaves_like_interpreter(memory, arch, convention, target):
-        return frozenset([target])
-    return frozenset()
+    known = {address for address in symbols if address}
+    if target is not None and target not in known:
+        if behaves_like_interpreter(memory, arch, convention, target):
+            known.add(target)
+    return frozenset(known)
 
 
 def behaves_like_interpreter(

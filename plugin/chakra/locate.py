@@ -80,17 +80,18 @@ class Locator:
 
     def returning_to(self, address: int) -> Optional[Thunk]:
         """The block one of whose stubs' calls returns to an address."""
-        stub = address - self.arch.return_offset
-        if stub % self.arch.stub_size or stub <= 0:
-            return None
-        try:
-            code = self.memory.read(stub, self.arch.stub_size)
-        except ThunkError:
-            return None
-        if not self.arch.parse_stub(code, 0):
-            return None
-        thunk = self.block_at(stub)
-        return thunk if thunk and thunk.returning_stub(address) is not None else None
+        for size in self.arch.call_sizes:
+            stub = address - size
+            if stub % self.arch.stub_size or stub <= 0:
+                continue
+            try:
+                code = self.memory.read(stub, self.arch.stub_size)
+            except ThunkError:
+                return None
+            thunk = self.block_at(stub) if self.arch.parse_stub(code, 0) else None
+            if thunk and thunk.returning_stub(address) is not None:
+                return thunk
+        return None
 
     # The roads.
 
@@ -175,7 +176,7 @@ class Locator:
         number = thunk.returning_stub(value) if thunk else None
         if thunk is None or number is None:
             return None
-        by = f"{name} is stub {number} + {self.arch.return_offset}"
+        by = f"{name} is stub {number} + {thunk.return_offset}"
         return Found(thunk, by, stub=number, back=back)
 
     def _frame_chain(self) -> Optional[Found]:

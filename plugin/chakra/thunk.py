@@ -8,9 +8,10 @@ lib/Backend/InterpreterThunkEmitter.cpp.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ..arch import Arch, Stub
+from ..arch.decode import LONGEST, decode
 
 BLOCK_SIZES = (4096, 16384)
 """One page: 16 KiB on arm64 macOS, 4 KiB elsewhere (AutoSystemInfo::PageSize)."""
@@ -38,6 +39,8 @@ class Thunk:
     """What the stubs are, all but odd ones."""
     odd: Tuple[int, ...]
     """Numbers of the stubs whose bytes differ from the others'."""
+    doubtful: FrozenSet[int] = frozenset()
+    """Those of them at the row's beginning that may be part of the header instead."""
 
     @property
     def size(self) -> int:
@@ -57,9 +60,18 @@ class Thunk:
         number, rest = divmod(distance, self.arch.stub_size)
         return number if not rest and 0 <= number < self.stub_count else None
 
+    @property
+    def return_offset(self) -> int:
+        """From a stub to the instruction behind its call."""
+        return len(self.common.call)
+
     def returning_stub(self, address: int) -> Optional[int]:
         """The stub whose call returns to this address."""
-        return self.stub_number(address - self.arch.return_offset)
+        return self.stub_number(address - self.return_offset)
+
+    def behind_call(self, number: int) -> int:
+        """Address behind a stub's call: what the interpreter returns to."""
+        return self.stub_address(number) + self.return_offset
 
     def contains(self, address: int) -> bool:
         return self.address <= address < self.address + self.size
@@ -100,7 +112,13 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     odd = tuple(
         n for n in range(total) if stubs.get(first + n * arch.stub_size) != common
     )
-    return Thunk(arch, address, code, first, total, common.target, common, odd)
+    whole = (alike[0] - first) // arch.stub_size
+    doubtful = frozenset(
+        n for n in range(whole) if first + n * arch.stub_size not in stubs
+    )
+    return Thunk(
+        arch, address, code, first, total, common.target, common, odd, doubtful
+    )
 
 
 def _stubs(code: bytes, arch: Arch) -> Dict[int, Stub]:
@@ -115,11 +133,16 @@ def _stubs(code: bytes, arch: Arch) -> Dict[int, Stub]:
 
 
 def _dispatch_end(header: bytes, arch: Arch) -> Optional[int]:
-    """The shortest 8-aligned prefix that holds the indirect jump."""
-    step = arch.stub_size
-    for end in range(step, len(header) + 1, step):
-        if arch.is_dispatch(header[:end]):
-            return end
+    """Where the header's indirect jump ends, rounded up to a stub's place."""
+    at = 0
+    while at < len(header):
+        insn = decode(header[at : at + LONGEST], at, arch)
+        if insn is None:
+            return None
+        at += len(insn.code)
+        through = insn.operands[:1]
+        if insn.mnemonic in arch.dispatch and through and through[0].kind != "imm":
+            return -(-at // arch.stub_size) * arch.stub_size
     return None
 
 

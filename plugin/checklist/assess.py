@@ -15,7 +15,7 @@ from ..chakra.locate import Found
 from ..chakra.objects import Function, try_function
 from ..chakra.thunk import Thunk
 from ..proof import Facts, prove
-from ..target import Memory
+from ..target import MASK64, Memory, ThunkError
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,26 @@ def assess(memory: Memory, found: Found) -> Assessment:
     layout = None
     if call.layout is not None:
         layout = read_layout(memory, call.layout, facts.offsets)
-    function = layout.function if layout else None
-    if call.passed_function is not None:
-        function = try_function(memory, call.passed_function, facts.offsets)
+    function = _function(memory, facts, call, layout)
     return Assessment(memory, found, facts, call, layout, function)
+
+
+def _function(
+    memory: Memory, facts: Facts, call: CallInHand, layout: Optional[Layout]
+) -> Optional[Function]:
+    """The function called: as it was passed, or where caller or header stored it."""
+    if call.passed_function is not None:
+        return try_function(memory, call.passed_function, facts.offsets)
+    if layout and layout.function:
+        return layout.function
+    stored = facts.convention.caller_stores
+    if stored is None or call.entry_sp is None:
+        return None
+    try:
+        address = memory.word((call.entry_sp + stored) & MASK64)
+    except ThunkError:
+        return None
+    return try_function(memory, address, facts.offsets)
 
 
 def _prove(memory: Memory, thunk: Thunk) -> Facts:

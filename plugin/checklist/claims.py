@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Callable, Dict, List, Optional
 
 from ..arch import ANCHOR, WORD
-from ..chakra.layout import ARGS, CallInfo
+from ..chakra.layout import ARGS, CallInfo, read_layout
 from ..chakra.locate import Return
+from ..chakra.objects import try_function
 from ..target import MASK64, ThunkError
 from .assess import Assessment
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
@@ -232,7 +233,7 @@ def _executed(a: Assessment) -> str:
     back: Optional[Return] = a.found.back
     if back is None or a.call.stub is None:
         return ""
-    behind = a.thunk.stub_address(a.call.stub) + a.arch.return_offset
+    behind = a.thunk.behind_call(a.call.stub)
     return f"the return address {behind:#x} is behind its stub's call"
 
 
@@ -274,7 +275,7 @@ def _judge_stored(
     """What the caller left at `place`, against what it passed in registers."""
     wrong: List[str] = []
     word = f"[{place:#x}] = {function:#x}"
-    known = a.layout.function if a.layout and a.layout.address == place else None
+    known = try_function(a.memory, function, a.facts.offsets)
     passed = a.call.passed_function
     if passed is not None and function != passed:
         wrong.append(f"{word}, should be the function {passed:#x}")
@@ -295,13 +296,14 @@ def _judge_stored(
             evidence=wrong,
             hint="store function, callInfo and args on the stack before the call",
         )
-    return _judge_stored_args(a, check, [f"{word}, the function", f"{text}, callInfo"])
+    good = [f"{word}, the function", f"{text}, callInfo"]
+    return _judge_stored_args(a, check, place, good)
 
 
-def _judge_stored_args(a: Assessment, check: Check, good: List[str]) -> Check:
-    layout = a.layout
-    if layout is None:
-        return replace(check, evidence=["the layout pointer is not where it should be"])
+def _judge_stored_args(
+    a: Assessment, check: Check, place: int, good: List[str]
+) -> Check:
+    layout = read_layout(a.memory, place, a.facts.offsets)
     if any(text.startswith("args[") for text in layout.problems):
         return replace(check, verdict=FAIL, evidence=layout.problems)
     for index, value in enumerate(layout.args):

@@ -90,7 +90,9 @@ def _static_fails(a: Assessment, *names: str) -> bool:
 
 
 def _offset(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
-    if not _static_fails(a, "R2", "R3", "R4") or late_stores(a):
+    if not _static_fails(a, "R2", "R3", "R4"):
+        return None
+    if late_stores(a) and not _static_fails(a, "R4"):
         return None
     if a.facts.claims["R1"].holds is False and a.facts.layout_from_entry is None:
         return None
@@ -99,10 +101,26 @@ def _offset(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     if a.facts.claims["R2"].holds is False:
         wrong = _what_it_finds(a)
         return Present(f"{register} does not point to the function: {wrong}", mend)
+    if a.facts.style() == "pushed":
+        return Present(_pushed(a), mend)
     place = next(n for n in ("R3", "R4") if a.facts.claims[n].holds is False)
     text = a.facts.claims[place].evidence[0].split(": ", 1)[-1]
     cause = f"{register} points to the function, but the layout is not whole: {text}"
     return Present(cause, mend)
+
+
+def _pushed(a: Assessment) -> str:
+    """The document's own pattern: the offset is right, and no offset can be."""
+    facts = a.facts
+    pointer, layout = a.convention.arguments[0], facts.layout_offset
+    this = a.convention.register_args[0]
+    places = {saved.register: saved.offset for saved in facts.saved}
+    found = facts.claims["R4"].evidence[0].split(": ", 1)[-1]
+    text = f"{pointer} = {a.arch.sp} + {layout} does point to the function, but pairs"
+    text += " pushed one below the other leave the args apart from it: "
+    if layout is not None and this in places:
+        text += f"{this} (this) is at {pointer}{places[this] - layout:+d}, and "
+    return f"{text}{found}. No other offset mends that"
 
 
 def _what_it_finds(a: Assessment) -> str:
@@ -123,13 +141,16 @@ def _convention(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
         f"store {registers[0]}, {registers[1]} and the arguments at [{sp}], [{sp}+8], …"
         " before the call, or store the argument registers in the header"
     )
-    return Present(cause, Mend(text, proved=False))
+    return Present(cause, Mend([text], proved=False))
 
 
 def _alignment(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     if claims["R5"].verdict != FAIL:
         return None
     cause = claims["R5"].evidence[-1].split(": ", 1)[-1]
+    if "not a multiple" not in cause and _static_fails(a, "R9", "R10"):
+        # The epilogue takes back what lies in the shadow space: that is its fault.
+        return None
     return Present(f"SP at the stub's call: {cause}", mends.alignment(a.facts))
 
 
@@ -171,11 +192,11 @@ def _address(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     if value < a.thunk.size:
         right = a.thunk.address + value
         cause = f"m_dynamicInterpreterThunk holds the offset {value:#x}, no address"
-        mend = Mend(f"store block + offset = {right:#x}", proved=False)
+        mend = Mend([f"store block + offset = {right:#x}"], proved=False)
         return Present(cause, mend)
     cause = f"m_dynamicInterpreterThunk = {value:#x} is no stub of the block"
     text = "store the stub's address that GetNextThunk returned"
-    return Present(cause, Mend(text, proved=False))
+    return Present(cause, Mend([text], proved=False))
 
 
 def _arithmetic(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:

@@ -26,9 +26,14 @@ class Check:
 class Mend:
     """A change that puts a fault right."""
 
-    text: str
+    steps: Sequence[str]
+    """One line for each edit."""
     proved: bool
     """Whether the block was proved again with this change."""
+
+    @property
+    def text(self) -> str:
+        return "; ".join(self.steps)
 
 
 @dataclass(frozen=True)

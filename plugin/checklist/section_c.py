@@ -5,7 +5,7 @@ from typing import List
 from ..proof.claims import STATIC
 from ..proof.facts import Saved
 from .model import FAIL, PASS, UNKNOWN
-from .sections import Assessment, Check, Claims, from_claims, known, not_here, plain
+from .sections import Assessment, Check, Claims, from_claims, from_proof, known, not_here, plain
 
 
 def items(a: Assessment, claims: Claims) -> List[Check]:
@@ -14,7 +14,7 @@ def items(a: Assessment, claims: Claims) -> List[Check]:
         _arguments_saved(a, claims),
         _frame_saved(a, claims),
         from_claims("C4", "the layout pointer's offset", claims, ["R1"]),
-        from_claims("C5", "the offset is where arguments were saved", claims, ["R2"]),
+        from_proof("C5", "the offset is where arguments were saved", a, ["R2"]),
         from_claims("C6", "the stack stays aligned to 16", claims, ["R5"]),
     ]
 

@@ -1,9 +1,13 @@
 """F. Calling convention: caller, header and interpreter agree."""
 
-from typing import List
+from typing import List, Tuple
 
+from ..proof import Facts
+from ..proof.claims import cite
+from ..arch.decode import Instruction
+from ..proof.values import Entry
 from .model import FAIL
-from .sections import Assessment, Check, Claims, from_claims, plain
+from .sections import Assessment, Check, Claims, from_claims, from_proof, plain
 
 
 def items(a: Assessment, claims: Claims) -> List[Check]:
@@ -29,34 +33,23 @@ def _clobbered(a: Assessment, claims: Claims) -> Check:
     late = late_stores(a)
     if late:
         return plain("F3", title, FAIL, late)
-    return from_claims("F3", title, claims, ["R2", "R3", "R4"])
+    return from_proof("F3", title, a, ["R2", "R3", "R4"])
 
 
 def late_stores(a: Assessment) -> List[str]:
-    """Stores of an argument register that no longer holds the argument."""
-    return [line for line, _, _ in late_store_steps(a)]
+    """Evidence for argument registers that were overwritten before their store."""
+    return [line for line, _, _ in late_stores_of(a.facts)]
 
 
-def late_store_steps(a: Assessment) -> "list[tuple[str, int, int]]":
+def late_stores_of(facts: Facts) -> "List[Tuple[str, int, int]]":
     """(evidence, offset of the store, offset of what overwrote the register)."""
-    from ..proof.claims import cite
-    from ..proof.values import Entry
-
     found = []
-    arguments = set(a.convention.arguments)
-    saved = {s.register for s in a.facts.saved}
-    steps = a.facts.header
+    saved = {s.register for s in facts.saved}
+    unsaved = set(facts.convention.arguments) - saved
+    steps = facts.header
     for n, step in enumerate(steps):
-        stores = step.insn.mnemonic in ("stp", "str", "stur", "mov", "push")
-        if not stores or not _writes_stack(step.insn.mnemonic, step.insn.operands):
-            continue
-        for operand in step.insn.operands:
-            name = operand.register
-            if operand.kind != "reg" or name not in arguments or name in saved:
-                continue
-            if operand is step.insn.operands[0] and step.insn.mnemonic == "mov":
-                continue
-            if step.before.get(name) == Entry(name):
+        for name in _stored_registers(step.insn):
+            if name not in unsaved or step.before.get(name) == Entry(name):
                 continue
             for earlier in reversed(steps[:n]):
                 if earlier.before.get(name) == Entry(name):
@@ -66,10 +59,12 @@ def late_store_steps(a: Assessment) -> "list[tuple[str, int, int]]":
     return found
 
 
-def _writes_stack(mnemonic: str, operands: "tuple[object, ...]") -> bool:
-    if mnemonic == "push":
-        return True
-    memory = operands[0] if mnemonic == "mov" else operands[-1]
-    if mnemonic in ("stp", "str", "stur"):
-        return True
-    return getattr(memory, "kind", "") == "mem"
+def _stored_registers(insn: Instruction) -> List[str]:
+    """The registers that an instruction stores to memory."""
+    if insn.mnemonic == "push":
+        return [insn.operands[0].register]
+    if insn.mnemonic in ("stp", "str", "stur"):
+        return [o.register for o in insn.operands if o.kind == "reg"]
+    if insn.mnemonic == "mov" and insn.operands[0].kind == "mem":
+        return [insn.operands[1].register]
+    return []

@@ -3,11 +3,28 @@
 from typing import Dict, Optional, Sequence
 
 from .assess import Assessment
-from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, combined
+from .model import (
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    UNKNOWN,
+    Check,
+    combined,
+    verdict_of,
+)
 
 Claims = Dict[str, Check]
 
-__all__ = ["Assessment", "Check", "Claims", "from_claims", "known", "not_here", "plain"]
+__all__ = [
+    "Assessment",
+    "Check",
+    "Claims",
+    "from_claims",
+    "from_proof",
+    "known",
+    "not_here",
+    "plain",
+]
 
 
 def from_claims(
@@ -19,6 +36,15 @@ def from_claims(
     deciding = [check for check in chosen if check.verdict == verdict]
     evidence = [f"{check.id}: {line}" for check in deciding for line in check.evidence]
     return Check(id, title, verdict, evidence, hint or deciding[0].hint)
+
+
+def from_proof(id: str, title: str, a: Assessment, names: Sequence[str]) -> Check:
+    """An item about the block alone, whatever the call in hand shows."""
+    claims = {
+        name: Check(name, "", verdict_of(finding.holds), list(finding.evidence))
+        for name, finding in a.facts.claims.items()
+    }
+    return from_claims(id, title, claims, names)
 
 
 def known(

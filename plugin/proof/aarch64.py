@@ -6,7 +6,7 @@ entry is held against an emulator in tests/test_effects.py.
 
 from typing import Callable, Dict, Tuple
 
-from .decode import Instruction, Operand
+from ..arch.decode import Instruction, Operand
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .state import Flags, State
 from .values import MASK64, Const, Derived, Unknown, Value, add, combine, mask
@@ -78,7 +78,7 @@ def _two(operation: str, sets_flags: bool = False) -> Effect:
             raise Unmodelled
         target, *sources = insn.operands
         a, b = (_source(state, operand) for operand in sources)
-        value = combine(operation, a, b)
+        value = state.bitwise_and(a, b) if operation == "and" else combine(operation, a, b)
         if sets_flags:
             state.flags = Flags(operation, a, b, target.size)
         _write(state, target.register, value)

@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from ..arch import ANCHOR, WORD, Convention
 from ..chakra.thunk import Thunk
-from .decode import Instruction
+from ..arch.decode import Instruction
 from .run import RESULT, CallSite, Path
 from .state import State
 from .values import (
@@ -34,6 +34,9 @@ AT_CALL = ("R1", "R2", "R3", "R4", "R5", "R6", "R11")
 STATIC = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
 
 
+BELOW = "below SP at the call, where the interpreter's own frame comes"
+
+
 class Finding(NamedTuple):
     """A claim's verdict: True, False or None, with what decides it."""
 
@@ -42,6 +45,8 @@ class Finding(NamedTuple):
     """Each an instruction (address, bytes, text) and what it shows."""
     at: Optional[int] = None
     """Offset in the block of the instruction that decides it."""
+    early: bool = False
+    """Whether it was decided before the path became uncertain."""
 
 
 def cite(insn: Instruction, what: str = "") -> str:
@@ -121,35 +126,52 @@ class Judge:
 
     def judge(self, path: Path) -> Dict[str, Finding]:
         """Every claim on one path."""
+        if not path.steps:
+            return {claim: Finding(None, [path.why]) for claim in STATIC}
         findings = {"R7": self._dispatch(path)}
         at_call = [self._at_call(path, call) for call in path.calls]
         for claim in AT_CALL:
             findings[claim] = (
-                worst([found[claim] for found in at_call])
+                _at_each([found[claim] for found in at_call])
                 if at_call
                 else Finding(None, [f"the stub's call is not reached: {_ending(path)}"])
             )
         findings["R9"] = self._returns(path)
         findings["R10"] = self._restored(path)
+        if any(found["R6"].holds is False for found in at_call):
+            self._without_interpreter(findings)
         return self._weaken(path, findings)
+
+    @staticmethod
+    def _without_interpreter(findings: Dict[str, Finding]) -> None:
+        """What is called is not the interpreter: nobody knows whether it returns."""
+        for claim in ("R9", "R10"):
+            if findings[claim].holds:
+                why = ["what the stub calls is not the interpreter: see R6"]
+                findings[claim] = Finding(None, why, findings["R6"].at)
 
     def _weaken(self, path: Path, found: Dict[str, Finding]) -> Dict[str, Finding]:
         """An access that may fault takes the certainty from all that comes after."""
         if not path.state or not path.state.hazards:
             return found
-        call_at = min((call.at for call in path.calls), default=1 << 30)
-        order = {step.at: n for n, step in enumerate(path.steps)}
+        never = len(path.steps)
+        called = path.calls[0].step if path.calls else never
+        dispatched = path.dispatch.step if path.dispatch else never
         for hazard in path.state.hazards:
-            insn = path.steps[order[hazard.at]].insn
-            before_call = order[hazard.at] <= order.get(call_at, 1 << 30)
-            touched = STATIC if before_call else ("R9", "R10")
+            step = hazard.step
+            insn = path.steps[step].insn
+            at = path.steps[step].at
+            touched = STATIC if step <= called else ("R9", "R10")
             for claim in touched:
+                if claim == "R7" and step > dispatched:
+                    continue
                 if found[claim].holds is not False or hazard.certain:
-                    found[claim] = Finding(None, [cite(insn, hazard.why)], hazard.at)
+                    found[claim] = Finding(None, [cite(insn, hazard.why)], at)
             if hazard.certain:
-                blamed = "R7" if before_call else "R9"
+                blamed = "R7" if step <= dispatched else "R9"
+                early = path.doubt_at is not None and step < path.doubt_at
                 text = cite(insn, f"{hazard.why}: it crashes")
-                found[blamed] = Finding(False, [text], hazard.at)
+                found[blamed] = Finding(False, [text], at, early)
         return found
 
     def _dispatch(self, path: Path) -> Finding:
@@ -178,6 +200,21 @@ class Judge:
             behind = Const(call.insn.end)
             state.store(add(state.get(arch.sp), -WORD), behind, WORD)
         setter = _writer_of(path, self.convention.arguments[0], call)
+        found = self._words_at_call(path, call, state, layout, setter)
+        offset = state.from_entry_sp(layout)
+        for n, claim in enumerate(("R2", "R3", "R4")):
+            if offset is not None and sp is not None and offset + n * WORD < sp:
+                found[claim] = found["R1"]._replace(holds=False)
+        return found
+
+    def _words_at_call(
+        self,
+        path: Path,
+        call: CallSite,
+        state: State,
+        layout: Value,
+        setter: Instruction,
+    ) -> Dict[str, Finding]:
         return {
             "R1": self._layout(layout, setter, call, state),
             "R2": self._word(state, layout, 0, 0, setter),
@@ -205,8 +242,8 @@ class Judge:
         if sp is None:
             return Finding(None, [f"{text}, but SP at the call is not known"], at)
         if offset < sp:
-            why = "below SP at the call, where the interpreter's own frame comes"
-            return Finding(False, [f"{text}, {why}"], at)
+            # It can be read; what the interpreter finds there is R2's business.
+            return Finding(True, [f"{text}, {BELOW}"], at)
         if offset > self._known_top():
             why = "beyond what a caller is known to have stored"
             return Finding(None, [f"{text}, {why}"], at)
@@ -329,6 +366,9 @@ class Judge:
         trouble = self._shadow_trouble(path, call, sp, layout)
         if trouble:
             return Finding(False, [cite(call.insn, trouble)], call.at)
+        if path.state is None or path.state.sp is None:
+            text += ", but what is read back after the call is not known"
+            return Finding(None, [cite(call.insn, text)], call.at)
         text += f", {self.convention.shadow} bytes of shadow space free above it"
         return Finding(True, [cite(call.insn, text)], call.at)
 
@@ -344,9 +384,9 @@ class Judge:
             last = max(start + WORD * (2 + len(self.convention.register_args)), start)
             if start < end and sp < last:
                 return "the shadow space overlaps the layout"
-        order = {step.at: n for n, step in enumerate(path.steps)}
-        for at, offset, size in path.state.reads if path.state else ():
-            if order[at] > order[call.at] and offset < end and sp < offset + size:
+        for step, offset, size in path.state.reads if path.state else ():
+            if step > call.step and offset < end and sp < offset + size:
+                at = path.steps[step].at
                 return f"what +{at:#x} reads back lies in the shadow space"
         return ""
 
@@ -411,12 +451,31 @@ class Judge:
             text = cite(path.calls[1].insn, "a second call")
             return Finding(False, [text], path.calls[1].at)
         assert path.state
+        overwritten = self._callers_frame(path.state, last.insn)
+        if overwritten:
+            return overwritten
         result = path.state.get(self.arch.result)
         holds = always(result, RESULT)
         text = "returns to the caller's return address, with the interpreter's result"
         if holds is not True:
             text = f"{self.arch.result} holds {self.name(result)}, not the result"
         return Finding(holds, [cite(last.insn, text)], last.at)
+
+    def _callers_frame(self, state: State, last: Instruction) -> Optional[Finding]:
+        """A word above all that the caller handed over is the caller's own, in a call
+        with few arguments."""
+        for place in sorted(state.stack):
+            cell = state.stack[place]
+            home = Slot(place - place % WORD)
+            own = place >= self.convention.stack_arguments
+            if not own or (cell.value == home and cell.index == place % WORD):
+                continue
+            insn = last if cell.writer is None else self._insn(cell.writer)
+            text = f"it overwrites the caller's frame at {self.place(place)}"
+            holds = None if unknown_in(cell.value) else False
+            at = insn.address - self.thunk.address
+            return Finding(holds, [cite(insn, text)], at)
+        return None
 
     def _loop(self, path: Path) -> List[str]:
         """The instructions that go round, and why: mostly a lost return address."""
@@ -460,7 +519,8 @@ def judge(
     for path in paths:
         judge._steps = {step.at: step.insn for step in path.steps}
         for claim, finding in judge.judge(path).items():
-            if finding.holds is False and not path.certain:
+            certain = path.doubt_at is None and not path.numbers <= thunk.doubtful
+            if finding.holds is False and not (certain or finding.early):
                 finding = finding._replace(holds=None)
             collected[claim].append(finding)
     return {claim: worst(findings) for claim, findings in collected.items()}
@@ -473,6 +533,15 @@ def worst(findings: Sequence[Finding]) -> Finding:
             if finding.holds is wanted:
                 return finding
     return findings[0]
+
+
+def _at_each(findings: Sequence[Finding]) -> Finding:
+    """The first call is the stub's; a further one (R9's business) only casts doubt."""
+    first, *further = findings
+    for finding in further:
+        if first.holds and not finding.holds:
+            return finding._replace(holds=None)
+    return first
 
 
 def _ending(path: Path) -> str:
@@ -497,8 +566,7 @@ def _last_writer(
     steps = list(path.steps)
     after = [step.before for step in steps[1:]]
     if call:
-        end = max(n for n, step in enumerate(steps) if step.at == call.at)
-        steps, after = steps[:end], after[:end]
+        steps, after = steps[: call.step], after[: call.step]
     elif path.state:
         after.append(path.state)
     for step, state in reversed(list(zip(steps, after))):

@@ -7,7 +7,7 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 from ..arch import WORD, Convention
 from ..chakra.thunk import Thunk
 from . import claims
-from .decode import Instruction
+from ..arch.decode import Instruction
 from .run import CallSite, Explorer, Path, Step
 from .state import Offsets, State, chain
 from .values import Const, Entry, Load, Value, inputs
@@ -30,6 +30,8 @@ class Facts:
     claims: Dict[str, claims.Finding]
     main: Path
     """The path that most functions take."""
+    untaken: Dict[int, State]
+    """States by offset where no valid call gets, such as at a guard's trap."""
 
     @property
     def call(self) -> Optional[CallSite]:
@@ -53,6 +55,12 @@ class Facts:
         if self.main.dispatch is None:
             return None
         return self.main.dispatch.state.sp
+
+    @property
+    def frame_size(self) -> Optional[int]:
+        """Bytes between SP at entry and SP at dispatch."""
+        sp = self.sp_at_dispatch
+        return None if sp is None else -sp
 
     @property
     def layout_offset(self) -> Optional[int]:
@@ -111,7 +119,7 @@ class Facts:
         for step in self.main.steps:
             if step.at == at:
                 return step.before
-        return None
+        return self.untaken.get(at)
 
     def style(self) -> str:
         """How arguments reach the layout: homed, caller-stack, pushed or unknown."""
@@ -165,9 +173,11 @@ def prove(
     the header itself. `interpreters`: addresses of InterpreterThunk and
     InterpreterAsmThunk, when they are known.
     """
-    paths = tuple(Explorer(thunk, convention, offsets).explore())
+    explorer = Explorer(thunk, convention, offsets)
+    paths = tuple(explorer.explore())
     found = claims.judge(thunk, convention, interpreters, paths)
-    return Facts(thunk, convention, paths, found, _main_path(paths))
+    main = _main_path(paths)
+    return Facts(thunk, convention, paths, found, main, explorer.untaken)
 
 
 __all__ = ["Facts", "Instruction", "Saved", "prove"]

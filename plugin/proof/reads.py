@@ -7,7 +7,7 @@ and it ends where the table does.
 from typing import FrozenSet, Set, Tuple
 
 from ..arch import Arch, Convention
-from .decode import decode
+from ..arch.decode import decode
 from .run import EXECUTE
 from .state import State, strip
 from .values import Entry, Load, inputs

@@ -7,12 +7,12 @@ followed unless it is decided for every stub; loops are found, and all is bounde
 from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
-from ..arch import WORD, Convention
+from ..arch import Convention
 from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
-from .decode import Instruction, decode
+from ..arch.decode import LONGEST, Instruction, decode
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
-from .state import Flags, Offsets, State, add, chain
+from .state import ANY_FLAGS, Offsets, State, chain
 from .values import (
     Const,
     Derived,
@@ -25,6 +25,7 @@ from .values import (
     inputs,
     unknown_in,
 )
+from .witness import witnesses
 
 MAX_PATHS = 48
 MAX_STEPS = 1024
@@ -49,6 +50,7 @@ class Step(NamedTuple):
 class CallSite(NamedTuple):
     """A call, and the state at the call instruction (before any push)."""
 
+    step: int
     at: int
     insn: Instruction
     target: Value
@@ -56,8 +58,9 @@ class CallSite(NamedTuple):
 
 
 class Dispatch(NamedTuple):
-    """The indirect jump of the header."""
+    """The indirect jump of the header. `step` counts instructions from the entry."""
 
+    step: int
     at: int
     insn: Instruction
     target: Value
@@ -86,8 +89,10 @@ class Path:
 
     numbers: FrozenSet[int]
     """The stubs whose functions can take this path."""
-    certain: bool = True
-    """Whether some valid call is certain to take it."""
+    doubt_at: Optional[int] = None
+    """The step from which on it is not certain that a valid call takes this path."""
+    shown: bool = False
+    """Whether a fork on the way rests on an example of a call."""
     steps: List[Step] = field(default_factory=list)
     calls: List[CallSite] = field(default_factory=list)
     guards: List[Guard] = field(default_factory=list)
@@ -104,7 +109,8 @@ class Path:
     def fork(self) -> "Path":
         return Path(
             self.numbers,
-            self.certain,
+            self.doubt_at,
+            self.shown,
             list(self.steps),
             list(self.calls),
             list(self.guards),
@@ -124,6 +130,8 @@ class Explorer:
         self.offsets = offsets
         self.execute = EXECUTE[thunk.arch.name]
         self.paths: List[Path] = []
+        self.untaken: Dict[int, State] = {}
+        """States on sides of conditions that no valid call takes."""
         self.pending: List[Tuple[Path, State, int]] = []
 
     def explore(self) -> List[Path]:
@@ -156,9 +164,11 @@ class Explorer:
             insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
             if insn is None:
                 why = f"the bytes at +{at:#04x} are no known instruction"
-                return self._finish(path, state, "undecoded", why)
+                cut = at + (4 if thunk.arch.lr else LONGEST) > thunk.size
+                end = "lost" if cut else "undecoded"
+                return self._finish(path, state, end, why)
             seen[at] = len(path.steps)
-            state.at = at
+            state.at, state.step = at, len(path.steps)
             path.steps.append(Step(at, insn, state.fork()))
             flow = self.execute(state, insn)
             following = at + len(insn.code)
@@ -194,7 +204,7 @@ class Explorer:
             assert isinstance(target, Const)
             return target.value - self.thunk.address
         if path.dispatch is None:
-            path.dispatch = Dispatch(state.at, insn, target, state.fork())
+            path.dispatch = Dispatch(state.step, state.at, insn, target, state.fork())
             return self._dispatch(path, state, target)
         if isinstance(target, Const) and self.thunk.contains(target.value):
             return target.value - self.thunk.address
@@ -249,7 +259,8 @@ class Explorer:
             f"for stub {bad[0]} ({address:#x}) it goes to {number_of(address):#x}"
             f" instead"
         )
-        return Verdict(False, why, at), frozenset(good)
+        holds = None if thunk.doubtful.issuperset(bad) else False
+        return Verdict(holds, why, at), frozenset(good)
 
     def _stub_in(self, target: Value) -> Optional[Value]:
         """The part of a branch target that is function -> info -> body -> stub."""
@@ -283,36 +294,72 @@ class Explorer:
         return Verdict(False, why, at)
 
     def _fork(self, path: Path, state: State, flow: Branch, following: int) -> None:
-        """Follow both sides of a conditional jump, each for the stubs that take it."""
+        """Follow both sides of a conditional jump, each for the stubs that take it.
+
+        Where the stubs do not decide it, a side is certain if an example shows it,
+        once per path: examples for two conditions need not be one call.
+        """
         assert isinstance(flow.target, Const)
         taken_at = flow.target.value - self.thunk.address
-        taken, skipped, certain = self._decide(path.numbers, flow.condition)
-        for numbers, at in ((taken, taken_at), (skipped, following)):
-            if numbers:
-                branch = path.fork()
-                branch.numbers = numbers
-                branch.certain = path.certain and certain
-                branch.guards.append(Guard(state.at, path.steps[-1].insn, certain))
-                self.pending.append((branch, state.fork(), at))
+        decided = self._decide(path.numbers, flow.condition)
+        shown = (True, True) if decided else self._examples(flow.condition)
+        sides = decided or (path.numbers, path.numbers)
+        for numbers, at, certain in zip(sides, (taken_at, following), shown):
+            if not numbers:
+                self._note_untaken(state.fork(), at)
+                continue
+            branch = path.fork()
+            branch.numbers = numbers
+            if not decided and (path.shown or not certain):
+                if branch.doubt_at is None:
+                    branch.doubt_at = len(path.steps)
+            branch.shown = path.shown or not decided
+            insn = path.steps[-1].insn
+            branch.guards.append(Guard(state.at, insn, bool(decided)))
+            self.pending.append((branch, state.fork(), at))
+
+    def _examples(self, condition: Optional[Condition]) -> Tuple[bool, bool]:
+        test = None
+        if condition:
+            test = _TESTS.get((condition.operation, condition.test))
+        thunk = self.thunk
+        misalignment = thunk.arch.entry_misalignment
+        stubs = tuple(
+            thunk.stub_address(n)
+            for n in (thunk.stub_count - 1, 0, thunk.stub_count // 2)
+        )
+        return witnesses(
+            condition, test, self.convention, self.offsets, misalignment, stubs
+        )
+
+    def _note_untaken(self, state: State, at: int) -> None:
+        """A process may well be stopped where no valid call gets: at the guard's trap."""
+        thunk = self.thunk
+        for _ in range(8):
+            insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
+            if insn is None:
+                return
+            self.untaken[at] = state.fork()
+            state.at = at
+            if self.execute(state, insn) is not None:
+                return
+            at += len(insn.code)
 
     def _decide(
         self, numbers: FrozenSet[int], condition: Optional[Condition]
-    ) -> Tuple[FrozenSet[int], FrozenSet[int], bool]:
-        """(stubs that jump, stubs that do not, whether that is certain)."""
+    ) -> Optional[Tuple[FrozenSet[int], FrozenSet[int]]]:
+        """(stubs that jump, stubs that do not), if the stub alone decides that."""
         if condition is None:
-            return numbers, numbers, False
+            return None
         stub = self._stub_in(condition.a) or self._stub_in(condition.b) or Const(-1)
         a, b = (function_of(v, stub) for v in (condition.a, condition.b))
         test = _TESTS.get((condition.operation, condition.test))
         if a is None or b is None or test is None:
-            both = _arbitrary(condition.a, self.convention) and _arbitrary(
-                condition.b, self.convention
-            )
-            return numbers, numbers, both and test is not None
+            return None
         bits = 8 * condition.size
         address = self.thunk.stub_address
         taken = frozenset(n for n in numbers if test(a(address(n)), b(address(n)), bits))
-        return taken, numbers - taken, True
+        return taken, numbers - taken
 
     def _call(
         self,
@@ -323,7 +370,11 @@ class Explorer:
         following: int,
     ) -> Optional[int]:
         """Let the callee change whatever its convention lets it change."""
-        path.calls.append(CallSite(state.at, insn, flow.target, state.fork()))
+        if self.thunk.part(insn.address).startswith("stub"):
+            path.calls.append(CallSite(state.step, state.at, insn, flow.target, state.fork()))
+        else:
+            why = "what it calls is not modelled"
+            state.note_hazard(why, False)
         arch, convention = self.thunk.arch, self.convention
         why = "the interpreter may change it"
         kept = {*convention.callee_saved, arch.sp, arch.pc}
@@ -333,7 +384,7 @@ class Explorer:
         state.set(arch.result, RESULT)
         if arch.lr:
             state.set(arch.lr, Const(self.thunk.address + following))
-        state.flags = None
+        state.flags = ANY_FLAGS
         if state.sp is None:
             state.forget("SP at the call is not known")
         else:
@@ -361,11 +412,16 @@ class Explorer:
         A stack pointer that creeps on does not matter in a loop that reads nothing.
         """
         before = path.steps[first].before
-        sp = self.thunk.arch.sp
+        sp, lr = self.thunk.arch.sp, self.thunk.arch.lr
+        body = path.steps[first:]
+        if lr and isinstance(state.get(lr), Const) and _straight(body):
+            # Control hangs on the link register alone, which nothing in here sets.
+            if all(step.before.get(lr) == state.get(lr) for step in body):
+                path.loop = tuple(body)
+                return True
         names = {*before.registers, *state.registers} - {sp}
         if any(before.get(name) != state.get(name) for name in names):
             return False
-        body = path.steps[first:]
         still = before.get(sp) == state.get(sp) and before.stack == state.stack
         if not still and any(_touches_memory(step.insn) for step in body):
             return False
@@ -373,19 +429,18 @@ class Explorer:
         return True
 
 
+def _straight(body: List[Step]) -> bool:
+    """Whether no condition and no call stands in a loop's body."""
+    flows = {"b", "ret", "br"}
+    return all(
+        step.insn.mnemonic in flows or not step.insn.mnemonic.startswith(("b", "cb", "tb"))
+        for step in body
+    )
+
+
 def _touches_memory(insn: Instruction) -> bool:
     implicit = insn.mnemonic in ("push", "pop", "leave", "call")
     return implicit or any(operand.kind == "mem" for operand in insn.operands)
-
-
-def _arbitrary(value: Value, convention: Convention) -> bool:
-    """Whether a value can be any number in a valid call (constants count)."""
-    fixed = convention.arguments[:2]
-    if isinstance(value, Const):
-        return True
-    return isinstance(value, (Garbage, Slot)) or (
-        isinstance(value, Entry) and value.register not in (*fixed, "sp", "rsp")
-    )
 
 
 def _signed(number: int, bits: int) -> int:
@@ -416,4 +471,3 @@ _TESTS: Dict[Tuple[str, str], Callable[[int, int, int], bool]] = {
     ("and", "pl"): lambda a, b, n: _signed(a & b, n) >= 0,
 }
 
-__all__ = ["CallSite", "Dispatch", "Explorer", "Flags", "Path", "Step", "WORD", "add"]

@@ -10,6 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..arch import WORD, Arch, Convention
 from .values import (
+    MASK64,
     Const,
     Derived,
     Entry,
@@ -21,6 +22,7 @@ from .values import (
     Unknown,
     Value,
     add,
+    combine,
     from_sp,
     mask,
 )
@@ -42,8 +44,8 @@ class Byte(NamedTuple):
 class Hazard(NamedTuple):
     """An access that may fault or do harm."""
 
-    at: int
-    """Offset of the instruction in the block."""
+    step: int
+    """How many instructions were executed before this one."""
     why: str
     certain: bool
     """True: there is a call in which it does. False: the analysis cannot rule it out."""
@@ -68,6 +70,10 @@ class Flags(NamedTuple):
     size: int
 
 
+ANY_FLAGS = Flags("arbitrary", Garbage("flags at entry"), Garbage("flags at entry"), 8)
+"""Flags that nobody has set: they can be anything."""
+
+
 @dataclass
 class State:
     arch: Arch
@@ -77,15 +83,18 @@ class State:
     offsets: Optional[Offsets] = None
     registers: Dict[str, Value] = field(default_factory=dict)
     stack: Dict[int, Byte] = field(default_factory=dict)
-    flags: Optional[Flags] = None
+    flags: Optional[Flags] = ANY_FLAGS
+    """None: set in a way that is not known."""
     hazards: List[Hazard] = field(default_factory=list)
     lost: Optional[Unknown] = None
     """Set when the whole stack may have changed in an unknown way."""
     objects_changed: Optional[Unknown] = None
     reads: List[Tuple[int, int, int]] = field(default_factory=list)
-    """Stack words read: (offset of the instruction, from entry SP, size)."""
+    """Stack words read: (step, offset from entry SP, size)."""
     at: int = 0
     """Offset of the instruction that is being executed."""
+    step: int = 0
+    """How many were executed before it."""
 
     def fork(self) -> "State":
         other = State(self.arch, self.convention, self.code, self.base, self.offsets)
@@ -95,7 +104,7 @@ class State:
         other.hazards = list(self.hazards)
         other.lost, other.objects_changed = self.lost, self.objects_changed
         other.reads = list(self.reads)
-        other.at = self.at
+        other.at, other.step = self.at, self.step
         return other
 
     def get(self, register: str) -> Value:
@@ -112,6 +121,15 @@ class State:
     def from_entry_sp(self, value: Value) -> Optional[int]:
         return from_sp(value, self.arch.sp)
 
+    def bitwise_and(self, a: Value, b: Value) -> Value:
+        """a & b. SP at entry is known modulo 16, so aligning it down is exact."""
+        offset = self.from_entry_sp(a)
+        if offset is not None and isinstance(b, Const):
+            low = ~b.value & MASK64
+            if low in (0, 1, 3, 7, 15):
+                return add(a, -((offset + self.arch.entry_misalignment) & low))
+        return combine("and", a, b)
+
     def forget(self, why: str) -> None:
         """An instruction without a known effect: nothing is certain any more."""
         unknown = Unknown(why)
@@ -119,13 +137,17 @@ class State:
         self.stack = {}
         self.lost = self.objects_changed = unknown
         self.flags = None
-        self.hazards.append(Hazard(self.at, why, False))
+        self.note_hazard(why, False)
+
+    def note_hazard(self, why: str, certain: bool) -> None:
+        self.hazards.append(Hazard(self.step, why, certain))
 
     def store(self, address: Value, value: Value, size: int) -> None:
         offset = self.from_entry_sp(address)
         if offset is None:
             self._store_elsewhere(address)
             return
+        self._check_distance(offset)
         for index in range(size):
             self.stack[offset + index] = Byte(value, index, self.at)
 
@@ -133,7 +155,8 @@ class State:
         """Memory at an address, zero-extended to 64 bits."""
         offset = self.from_entry_sp(address)
         if offset is not None:
-            self.reads.append((self.at, offset, size))
+            self._check_distance(offset)
+            self.reads.append((self.step, offset, size))
             return self.read_stack(offset, size)
         if isinstance(address, Unknown):
             return address
@@ -185,11 +208,16 @@ class State:
     def _in_block(self, address: int, size: int) -> bool:
         return self.base <= address and address + size <= self.base + len(self.code)
 
+    def _check_distance(self, offset: int) -> None:
+        if not -NEAR < offset < NEAR:
+            why = f"entry SP {offset:+d} may lie outside the stack"
+            self.note_hazard(why, False)
+
     def _store_elsewhere(self, address: Value) -> None:
         self._check_pointer(address)
         why = f"the store at +{self.at:#04x} goes to memory that is not the stack"
         self.objects_changed = Unknown(why)
-        self.hazards.append(Hazard(self.at, why, False))
+        self.note_hazard(why, False)
         if isinstance(address, (Unknown, Derived)):
             self.stack, self.lost = {}, Unknown(why)
 
@@ -204,7 +232,7 @@ class State:
                 return
         name = describe_pointer(base)
         certain = isinstance(base, (Entry, Slot, Garbage)) and base != function
-        self.hazards.append(Hazard(self.at, f"{name} need not be a pointer", certain))
+        self.note_hazard(f"{name} need not be a pointer", certain)
 
     def _expected_pointer(self, value: Load) -> bool:
         """Whether this is functionInfo, or functionProxy, of the function passed."""

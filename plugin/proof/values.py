@@ -5,7 +5,7 @@ through the block. Two values that compare equal are the same number in every ca
 """
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Tuple, Union
+from typing import Callable, Iterator, Optional, Sequence, Tuple, Union
 
 MASK64 = (1 << 64) - 1
 
@@ -117,6 +117,15 @@ _FOLD = {
     "shl": lambda a, b: a << (b & 63),
     "shr": lambda a, b: a >> (b & 63),
 }  # type: dict[str, Callable[[int, int], int]]
+
+
+def fold(operation: str, numbers: Sequence[Optional[int]]) -> Optional[int]:
+    """An operation done on numbers; None where it or one of them is not known."""
+    if operation not in _FOLD or len(numbers) != 2 or None in numbers:
+        return None
+    a, b = numbers
+    assert a is not None and b is not None
+    return _FOLD[operation](a, b) & MASK64
 
 
 def combine(operation: str, a: Value, b: Value) -> Value:

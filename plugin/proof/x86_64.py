@@ -7,10 +7,10 @@ entry is held against an emulator in tests/test_effects.py.
 from typing import Callable, Dict, Tuple
 
 from ..arch import WORD
-from .decode import Instruction, Operand
+from ..arch.decode import Instruction, Operand
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .state import Flags, State
-from .values import MASK64, Const, Value, add, combine, mask
+from .values import MASK64, Const, Derived, Unknown, Value, add, combine, mask
 
 Effect = Callable[[State, Instruction], Flow]
 
@@ -131,12 +131,17 @@ def _two(operation: str, keep: bool = True) -> Effect:
         width = (1 << 8 * target.size) - 1
         b = mask(b, width)
         if keep:
-            value = mask(combine(operation, a, b), width)
+            value = _result(state, operation, a, b)
+            value = mask(value, width) if target.size != WORD else value
             _target(state, target, insn, value)
         state.flags = Flags(operation, a, b, target.size)
         return None
 
     return effect
+
+
+def _result(state: State, operation: str, a: Value, b: Value) -> Value:
+    return state.bitwise_and(a, b) if operation == "and" else combine(operation, a, b)
 
 
 def _shift(operation: str) -> Effect:
@@ -238,6 +243,20 @@ def _return(state: State, insn: Instruction) -> Flow:
     return Return(target)
 
 
+def _vector_move(state: State, insn: Instruction) -> Flow:
+    """Between vector registers and memory: only what is stored matters here."""
+    target, source = insn.operands
+    if target.kind == "mem":
+        value = Derived("vector", (state.get(source.register),))
+        state.store(_address(state, target, insn), value, target.size)
+    elif source.kind == "mem":
+        state.load(_address(state, source, insn), source.size)
+        state.set(target.register, Unknown(f"{target.register} was loaded"))
+    else:
+        state.set(target.register, state.get(source.register))
+    return None
+
+
 def _trap(state: State, insn: Instruction) -> Flow:
     return Trap(insn.text)
 
@@ -268,6 +287,10 @@ EFFECTS: Dict[str, Effect] = {
     "movsx": _sign_extend,
     "movsxd": _sign_extend,
     "lea": _lea,
+    "movaps": _vector_move,
+    "movups": _vector_move,
+    "movdqa": _vector_move,
+    "movdqu": _vector_move,
     "add": _two("add"),
     "sub": _two("sub"),
     "and": _two("and"),

@@ -7,7 +7,7 @@ from ..chakra.layout import ARGS
 from ..checklist import Assessment, Check, judge_claims, judge_items, overall
 from ..checklist.diagnoses import diagnose
 from ..checklist.model import FAIL
-from ..proof.decode import Instruction
+from ..arch.decode import Instruction
 from ..proof.notes import notes
 from ..target import MASK64, Memory, ThunkError
 from .model import CodeLine, FramePart, Report, StackWord, ThunkPart
@@ -86,13 +86,12 @@ def _thunk(a: Assessment) -> ThunkPart:
 
 
 def _frame(a: Assessment) -> Optional[FramePart]:
-    sp = a.facts.sp_at_dispatch
-    if sp is None:
+    if a.facts.frame_size is None:
         return None
     saved: List[Dict[str, object]] = [
         {"register": s.register, "offset": s.offset} for s in a.facts.saved
     ]
-    return FramePart(saved, a.facts.layout_offset, -sp)
+    return FramePart(saved, a.facts.layout_offset, a.facts.frame_size)
 
 
 def _code(a: Assessment, claims: Dict[str, Check]) -> List[CodeLine]:
@@ -121,8 +120,8 @@ def _stack(a: Assessment) -> List[StackWord]:
     if layout is None:
         return []
     count = a.layout.call_info.arguments if a.layout and a.layout.call_info else 0
-    if a.layout and a.layout.call_info and a.layout.call_info.problem:
-        count = 1
+    if a.layout and not a.layout.looks_sound:
+        count = min(count, 2)
     words = 2 + min(count, SHOWN_ARGS)
     places = [n * WORD for n in range(words)]
     kept = sorted(
@@ -138,7 +137,7 @@ def _stack_word(a: Assessment, place: int) -> StackWord:
     call = a.facts.call
     assert layout is not None
     cell = call.state.byte(layout + place) if call else None
-    writer = f"+{cell.writer:#04x}" if cell and cell.writer is not None else "caller"
+    writer = f"+{cell.writer:03x}" if cell and cell.writer is not None else "caller"
     address = None if a.call.layout is None else (a.call.layout + place) & MASK64
     value = _value(a.memory, address)
     role = _role(a, place)

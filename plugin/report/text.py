@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..chakra.layout import Layout
-from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
+from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 INDENT = 9
+MAX_CODE, MAX_INSTRUCTION = 14, 28
+MAX_STEPS = 4
+"""Edits of a mend that are shown one by one."""
 MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
 SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
 ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "→": "->", "×": "x"}
@@ -59,14 +62,21 @@ class Page:
         self.lines: List["Text"] = []
 
     def text(self, label: str, *parts: "str | Tuple[str, str]") -> None:
-        """One line: a label, then pieces, each plain or (text, style)."""
+        """One line: a label, then pieces, each plain or (text, style).
+
+        What does not fit is cut, and a … says so.
+        """
         from rich.text import Text
 
-        line = Text(f"{label:<{INDENT}}", style="bold" if label else "")
+        line = Text(f"{label:<{INDENT}}", style="bold" if label.strip() else "")
         for part in parts:
             piece, style = part if isinstance(part, tuple) else (part, "")
-            line.append(clean(self.plain(piece)), style=style)
+            line.append(clean(self.plain(piece)), style=style or "not bold")
         line.rstrip()
+        if line.cell_len > self.style.width:
+            more = self.plain("…")
+            line.truncate(self.style.width - len(more))
+            line.append(more)
         self.lines.append(line)
 
     def wrapped(self, label: str, text: str, style: str = "", indent: int = INDENT) -> None:
@@ -147,8 +157,7 @@ def _head(page: Page, report: Report) -> None:
     for issue in present:
         page.wrapped(f"issue {issue.id}", f"{issue.title}: {issue.cause}")
         if issue.mend:
-            proved = " (proved: with it R1-R11 hold)" if issue.mend.proved else ""
-            page.wrapped("mend", f"{issue.mend.text}{proved}")
+            _mend(page, issue.mend)
     if report.verdict == "undecided":
         for check in report.claims:
             if check.verdict == UNKNOWN:
@@ -156,6 +165,18 @@ def _head(page: Page, report: Report) -> None:
                 if check.hint:
                     page.wrapped("", check.hint)
     page.gap()
+
+
+def _mend(page: Page, mend: Mend) -> None:
+    label = "mend" if mend.proved else "hint"
+    for step in mend.steps[:MAX_STEPS]:
+        page.wrapped(label, step)
+        label = ""
+    rest = len(mend.steps) - MAX_STEPS
+    if rest > 0:
+        page.wrapped("", f"… and {rest} instructions more: see --json")
+    if mend.proved:
+        page.wrapped("", "(proved: with this change R1-R11 hold)")
 
 
 CONSEQUENCES = (
@@ -235,17 +256,14 @@ def _code_line(
     report: Report, line: CodeLine, here: Optional[int]
 ) -> "List[str | Tuple[str, str]]":
     assert report.thunk
-    wide = max((len(one.code) for one in report.code), default=8)
-    width = min(wide, 20)
+    width = min(max((len(one.code) for one in report.code), default=8), MAX_CODE)
     mark = "=>" if here == report.thunk.block + line.offset else "  "
     code = line.code if len(line.code) <= width else line.code[: width - 1] + "…"
-    text = " ".join(line.text.split(None, 1)) if False else line.text
-    note = f"  {line.note}" if line.note else ""
     style = COLOURS[FAIL] if line.blamed else ""
     return [
         f"{mark}+{line.offset:03x} {code:<{width}}  ",
-        (f"{text:<28}", style),
-        (note, style or "dim"),
+        (f"{line.text:<{MAX_INSTRUCTION}}", style),
+        (f"  {line.note}" if line.note else "", style or "dim"),
     ]
 
 
@@ -256,7 +274,7 @@ def _stack(page: Page, report: Report) -> None:
     label = "stack" if report.verdict != "sound" else "layout"
     words = report.stack
     if report.verdict == "sound":
-        words = [word for word in words if word.place >= 0]
+        words = [word for word in words if not word.role.startswith("saved")]
     for word in words:
         page.text(label, *_stack_line(report, word))
         label = ""
@@ -273,10 +291,10 @@ def _stack_line(
     value = "unreadable" if word.value is None else f"{word.value:#018x}"
     if report.layout is None:
         value = ""
-    by = "" if word.written_by == "caller" else f" by {word.written_by}"
+    by = "" if word.written_by == "caller" else f"by {word.written_by}"
     style = COLOURS[FAIL] if word.wrong else ""
     return [
-        f"{pointer:<5}{word.place:+4d}  {value:<18}  {word.role:<9}{by:<9} ",
+        f"{pointer:<5}{word.place:+4d}  {value:<18}  {word.role:<9} {by:<8} ",
         (word.comment, style),
     ]
 
@@ -295,24 +313,45 @@ def _checks(page: Page, report: Report, detail: Detail) -> None:
             parts.append((symbol, COLOURS[check.verdict]))
         parts.append("  ")
     page.text("checks", *parts)
-    shown = report.checklist if detail.everything else _failed(report.checklist)
-    for check in shown:
-        _unfold(page, check)
-    if not detail.everything:
-        page.text("", ("(thunk-inspect --all shows the evidence of every check)", "dim"))
+    if detail.everything:
+        for check in [*report.claims, *report.checklist]:
+            _unfold(page, check)
+        return
+    _failures(page, report)
+    page.text("", ("(thunk-inspect --all shows the evidence of every check)", "dim"))
 
 
-def _failed(checks: Iterable[Check]) -> List[Check]:
-    return [check for check in checks if check.verdict == FAIL]
+def _failures(page: Page, report: Report) -> None:
+    """Each failing claim once, with the items that it fails; then the other items."""
+    failed = [check for check in report.checklist if check.verdict == FAIL]
+    told = set()
+    for claim in report.claims:
+        if claim.verdict != FAIL:
+            continue
+        items = [item for item in failed if _rests_on(item, claim)]
+        told.update(item.id for item in items)
+        names = " ".join(item.id for item in items)
+        _unfold(page, claim, f" ({names})" if names else "")
+    for item in failed:
+        if item.id not in told:
+            _unfold(page, item)
 
 
-def _unfold(page: Page, check: Check) -> None:
+def _rests_on(item: Check, claim: Check) -> bool:
+    shared = set(item.evidence) & set(claim.evidence)
+    named = any(line.startswith(f"{claim.id}: ") for line in item.evidence)
+    return named or bool(shared)
+
+
+def _unfold(page: Page, check: Check, more: str = "") -> None:
     symbol = SYMBOLS[check.verdict]
-    page.text("", (f"{check.id} {symbol} ", COLOURS[check.verdict]), check.title)
+    title = f"{check.title}{more}"
+    page.text("", (f"{check.id:<3} {symbol} ", COLOURS[check.verdict]), title)
+    indent = INDENT + 6
     for line in dict.fromkeys(check.evidence):
-        page.wrapped(" " * (INDENT + 5), line, indent=INDENT + 5)
+        page.wrapped(" " * indent, line, indent=indent)
     if check.hint and check.verdict != PASS:
-        page.wrapped(" " * (INDENT + 5), check.hint, indent=INDENT + 5)
+        page.wrapped(" " * indent, check.hint, indent=indent)
 
 
 def render_layout(

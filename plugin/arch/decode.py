@@ -4,11 +4,12 @@ What leaves here is small and plain, with register names as the rest of the plug
 writes them (x29, not fp), so that effects read like the manual.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Optional, Tuple
 
-from ..arch import Arch
+from .model import Arch
 
 LONGEST = 15
 """Bytes of the longest instruction on any machine here."""
@@ -84,11 +85,19 @@ def _plain(insn: Any, arch: str) -> Instruction:
         address=insn.address,
         code=bytes(insn.bytes),
         mnemonic=insn.mnemonic,
-        text=f"{insn.mnemonic:<5} {insn.op_str}".rstrip(),
+        text=f"{insn.mnemonic:<5} {_readable(insn.op_str)}".rstrip(),
         operands=operands,
         writeback=bool(on_arm and insn.writeback),
         post=bool(on_arm and insn.post_index),
     )
+
+
+_SMALL_NUMBER = re.compile(r"#(-?)0x([0-9a-f]{1,3})\b")
+
+
+def _readable(operands: str) -> str:
+    """Small ARM64 numbers in decimal, as manuals and the engine's sources have them."""
+    return _SMALL_NUMBER.sub(lambda m: f"#{m[1]}{int(m[2], 16)}", operands)
 
 
 _ARM_NAMES = {"fp": "x29", "lr": "x30"}

@@ -1,0 +1,149 @@
+"""The headers that the engine's own emitter makes, one per convention, as data.
+
+Used to say what was to be expected, and as the mend of last resort. The bytes and the
+places that are filled in at run time: lib/Backend/InterpreterThunkEmitter.cpp.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+from ..arch import Arch
+from ..proof import Offsets
+from .thunk import Thunk
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One emitted header. Places are offsets in it."""
+
+    convention: str
+    title: str
+    header: bytes
+    loads: Tuple[int, int, int]
+    """Where the three offsets of the chain go."""
+    interpreter: int
+    """Where the interpreter's address goes (four moves on ARM64)."""
+    epilogue: bytes
+    block_start: Optional[int] = None
+    block_length: Optional[int] = None
+    """Where the range check's constants go."""
+
+
+def _code(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+PATTERNS: Dict[str, Pattern] = {
+    pattern.convention: pattern
+    for pattern in (
+        Pattern(
+            "arm64-registers",
+            "ARM64 Windows",
+            _code(
+                "fd7bbba9 fd030091 e00701a9 e20f02a9 e41703a9 e61f04a9"
+                "020040f9 400040f9 030040f9"
+                "010080d2 0100a0f2 0100c0f2 0100e0f2 e0430091 60001fd6 cccccccc"
+            ),
+            (24, 28, 32),
+            36,
+            _code("fd7bc5a8 c0035fd6"),
+        ),
+        Pattern(
+            "arm64-caller-stack",
+            "ARM64 Linux and macOS",
+            _code(
+                "fd7bbfa9 fd030091 020040f9 400040f9 030040f9"
+                "010080d2 0100a0f2 0100c0f2 0100e0f2 e0430091 60001fd6 cccccccc"
+            ),
+            (8, 12, 16),
+            20,
+            _code("fd7bc1a8 c0035fd6"),
+        ),
+        Pattern(
+            "x64-windows",
+            "x64 Windows",
+            _code(
+                "4889542410 48894c2408 4c89442418 4c894c2420"
+                "488b4100 488b4800 488b5100 4883e2f8 488bca"
+                "48b80000000000000000 482bc8 4881f900000000 7609"
+                "48c7c105000000 cd29 488d4c2408 4883ec28"
+                "48b80000000000000000 ffe2 cccccccccc"
+            ),
+            (23, 27, 31),
+            81,
+            _code("4883c428 c3"),
+            41,
+            55,
+        ),
+        Pattern(
+            "x64-sysv",
+            "x64 System V",
+            _code(
+                "55 4889e5 488b4700 488b4800 488b5100 4883e2f8 4889d1"
+                "48b80000000000000000 4829c1 4881f900000000 7609"
+                "48c7c105000000 cd29 488d7c2410"
+                "48b80000000000000000 ffe2 cc"
+            ),
+            (7, 11, 15),
+            61,
+            _code("5d c3"),
+            25,
+            39,
+        ),
+    )
+}
+
+
+CALLS = {"aarch64": _code("20003fd6"), "x86_64": _code("ffd0")}
+"""How stubs call: blr x1, call rax."""
+
+
+def fill(
+    pattern: Pattern, arch: Arch, start: int, end: int, offsets: Offsets, interpreter: int
+) -> bytes:
+    """The header with its places filled in, for stubs from `start` to `end`."""
+    header = bytearray(pattern.header)
+    chain = (offsets.function_info, offsets.function_proxy, offsets.dynamic_thunk)
+    for place, offset in zip(pattern.loads, chain):
+        if arch.lr:
+            (word,) = struct.unpack_from("<I", header, place)
+            struct.pack_into("<I", header, place, word | (offset // 8) << 10)
+        else:
+            header[place] = offset
+    if arch.lr:
+        for n in range(4):
+            place = pattern.interpreter + 4 * n
+            (word,) = struct.unpack_from("<I", header, place)
+            piece = interpreter >> 16 * n & 0xFFFF
+            struct.pack_into("<I", header, place, word | piece << 5)
+    else:
+        struct.pack_into("<Q", header, pattern.interpreter, interpreter)
+    if pattern.block_start is not None and pattern.block_length is not None:
+        struct.pack_into("<Q", header, pattern.block_start, start)
+        struct.pack_into("<I", header, pattern.block_length, end - start)
+    return bytes(header)
+
+
+def emitted(thunk: Thunk, convention: str, offsets: Offsets, interpreter: int) -> bytes:
+    """The block that the engine's emitter would have made in this one's place."""
+    pattern, arch = PATTERNS[convention], thunk.arch
+    call = CALLS[arch.name]
+    header_size = len(pattern.header)
+    code = bytearray(thunk.code)
+    start = thunk.address + header_size
+    code[:header_size] = fill(
+        pattern, arch, start, thunk.address + thunk.epilogue, offsets, interpreter
+    )
+    for at in range(header_size, thunk.epilogue - arch.stub_size + 1, arch.stub_size):
+        stub = call + arch.branch_to(at + len(call), thunk.epilogue)
+        code[at : at + arch.stub_size] = stub.ljust(arch.stub_size, b"\xcc")
+    code[thunk.epilogue : thunk.epilogue + len(pattern.epilogue)] = pattern.epilogue
+    return bytes(code)
+
+
+def pattern_of(convention: str) -> Pattern:
+    """The pattern of a convention; KeyError for one that the emitter does not know."""
+    return PATTERNS[convention]
+
+

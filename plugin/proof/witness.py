@@ -1,0 +1,125 @@
+"""Examples of valid calls, to show that a side of a condition can be taken.
+
+A condition that is not decided for every call may still be shown to go both ways: one
+valid call for each side is proof enough. The numbers below are such as engines pass.
+"""
+
+from typing import Callable, Dict, Optional, Tuple
+
+from ..arch import Convention
+from .flow import Condition
+from .state import Offsets, chain
+from .values import (
+    MASK64,
+    Const,
+    Derived,
+    Entry,
+    Garbage,
+    Load,
+    Mask,
+    Slot,
+    Sum,
+    Unknown,
+    Value,
+    fold,
+)
+
+ANYTHING = (0, 0x0001000000000005, 0x5213C6A40108, MASK64, 0x8000000000000000, 8, 1)
+POINTERS = (0x5213C6A40180, 0x7FF7F48C0120, 0x10000040, 0x100020000)
+CALL_INFOS = (0x02000004, 0, 0x4B000002, 0x10000001)
+STACKS = (0x7FFC5A3D2000, 0x16FDFE000, 0x55007FFE00)
+ROUNDS = 7
+
+
+def witnesses(
+    condition: Optional[Condition],
+    test: Optional[Callable[[int, int, int], bool]],
+    convention: Convention,
+    offsets: Optional[Offsets],
+    misalignment: int,
+    stubs: Tuple[int, ...],
+) -> Tuple[bool, bool]:
+    """(whether some valid call jumps, whether some valid call does not)."""
+    if condition is None:
+        return False, False
+    if isinstance(condition.a, Garbage) and condition.operation == "arbitrary":
+        return True, True
+    if test is None:
+        return False, False
+    seen = set()
+    for number in range(ROUNDS):
+        call = _Call(number, convention, offsets, misalignment, stubs)
+        a, b = call.number_of(condition.a), call.number_of(condition.b)
+        if a is None or b is None:
+            return False, False
+        seen.add(test(a, b, 8 * condition.size))
+    return True in seen, False in seen
+
+
+class _Call:
+    """One example of a call: a number for everything that a value can be made of."""
+
+    def __init__(
+        self,
+        number: int,
+        convention: Convention,
+        offsets: Optional[Offsets],
+        misalignment: int,
+        stubs: Tuple[int, ...],
+    ) -> None:
+        self.round = number
+        self.convention = convention
+        self.offsets = offsets
+        self.misalignment = misalignment
+        self.stubs = stubs
+        self._leaves: Dict[Value, int] = {}
+
+    def number_of(self, value: Value) -> Optional[int]:
+        if isinstance(value, Const):
+            return value.value
+        if isinstance(value, Sum):
+            base = self.number_of(value.base)
+            return None if base is None else (base + value.offset) & MASK64
+        if isinstance(value, Mask):
+            base = self.number_of(value.base)
+            return None if base is None else base & value.mask
+        if isinstance(value, Derived):
+            numbers = [self.number_of(part) for part in value.inputs]
+            return fold(value.operation, numbers)
+        if isinstance(value, (Entry, Slot, Garbage, Load)):
+            return self._leaf(value)
+        return None
+
+    def _leaf(self, value: Value) -> Optional[int]:
+        if value not in self._leaves:
+            choice = self._choices(value)
+            if choice is None:
+                return None
+            # Different leaves are different numbers, as in real calls.
+            self._leaves[value] = choice[(self.round + len(self._leaves)) % len(choice)]
+        return self._leaves[value]
+
+    def _choices(self, value: Value) -> Optional[Tuple[int, ...]]:
+        arguments = self.convention.arguments
+        if isinstance(value, Entry):
+            if value.register == arguments[0]:
+                return POINTERS
+            if value.register == arguments[1]:
+                return CALL_INFOS
+            if value.register in ("sp", "rsp"):
+                return tuple(place + self.misalignment for place in STACKS)
+            return ANYTHING
+        if isinstance(value, Load):
+            return self._loaded(value)
+        return None if isinstance(value, Unknown) else ANYTHING
+
+    def _loaded(self, value: Load) -> Optional[Tuple[int, ...]]:
+        """Words of objects: pointers and a stub where the chain has them."""
+        path = chain(value, self.convention.arguments[0])
+        if path is None or self.offsets is None:
+            return None if path else ANYTHING
+        o = self.offsets
+        known = (o.function_info, o.function_proxy, o.dynamic_thunk)
+        if len(path) > len(known) or path != known[: len(path)]:
+            return ANYTHING
+        return self.stubs if path == known else POINTERS

@@ -7,7 +7,7 @@ not be started, reached or stopped in time.
 import argparse
 import os
 import sys
-from typing import List, Optional
+from typing import Optional
 
 from . import setup
 from .inspection import inspect
@@ -20,7 +20,7 @@ STATUS = {"sound": 0, "broken": 1, "undecided": 3}
 USAGE_ERROR = 2
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[list[str]] = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
@@ -39,7 +39,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="thunk-inspect",
-        description="What a ChakraCore interpreter thunk does, and whether it is right.",
+        description="Judges ChakraCore's dynamic interpreter thunks.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     replay = commands.add_parser("replay", help="judge a snapshot file")
@@ -77,7 +77,9 @@ def _number(text: Optional[str]) -> Optional[int]:
     try:
         value = int(text, 0)
     except ValueError:
-        raise ThunkError(f"{text!r} is no address: give a number such as 0x7f10") from None
+        raise ThunkError(
+            f"{text!r} is no address: give a number such as 0x7f10"
+        ) from None
     if not 0 <= value < 1 << 64:
         raise ThunkError(f"{text} is no 64-bit address")
     return value

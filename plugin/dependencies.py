@@ -7,8 +7,8 @@ version's folder serves.
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from .target import ThunkError
 

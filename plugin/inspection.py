@@ -3,8 +3,8 @@
 from typing import Optional
 
 from .arch import ARCHES
+from .chakra.locate import Found, Locator
 from .checklist import assess
-from .chakra.locate import Locator
 from .report.build import build
 from .report.model import Report
 from .target import Memory, Target, ThunkError
@@ -18,9 +18,13 @@ def inspect(target: Target, address: Optional[int] = None) -> Report:
     (NotFound, Unreadable) with one line that says what to do.
     """
     memory = target if isinstance(target, Memory) else Memory(target)
+    return build(assess(memory, find_thunk(memory, address)))
+
+
+def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
+    """The block at an address, or the one that matters here; else NotFound."""
     locator = locator_for(memory)
-    found = locator.here() if address is None else locator.from_address(address)
-    return build(assess(memory, found))
+    return locator.here() if address is None else locator.from_address(address)
 
 
 def locator_for(memory: Memory) -> Locator:

@@ -79,6 +79,6 @@ def _replace(path: Path, before: bytes, after: bytes) -> None:
             file.write(after)
         if real.exists():
             shutil.copymode(real, partial)
-        os.replace(partial, real)
+        Path(partial).replace(real)
     except OSError as error:
         raise ThunkError(f"cannot write {path}: {error.strerror}") from None

@@ -9,7 +9,8 @@ import json
 import os
 import tempfile
 from bisect import bisect_right
-from typing import Any, Dict, List, Optional
+from pathlib import Path
+from typing import Any, Optional
 
 from .arch import ARCHES
 from .target import LINE, MASK64, Frame, Memory, Region, Symbol, ThunkError, Unreadable
@@ -61,7 +62,7 @@ class SnapshotTarget:
         self._symbols = _symbols(fields.get("symbols", []))
         self._frames = _frames(fields.get("frames", []))
 
-    def registers(self) -> Dict[str, int]:
+    def registers(self) -> dict[str, int]:
         return dict(self._registers)
 
     def read(self, address: int, size: int) -> bytes:
@@ -77,7 +78,7 @@ class SnapshotTarget:
             data += chunk.data[start : start + size - len(data)]
         return bytes(data)
 
-    def regions(self) -> Optional[List[Region]]:
+    def regions(self) -> Optional[list[Region]]:
         """Only chunks whose permissions were known count; None if there are none."""
         known = [
             Region(chunk.address, chunk.end, chunk.permissions, chunk.name)
@@ -98,14 +99,14 @@ class SnapshotTarget:
                 return symbol.address
         return None
 
-    def frames(self, limit: int) -> List[Frame]:
+    def frames(self, limit: int) -> list[Frame]:
         return self._frames[:limit]
 
 
 def load(path: str) -> SnapshotTarget:
     """Read a snapshot file. SnapshotError with one line for whatever is wrong."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
         raise SnapshotError(f"cannot read {path}: {error.strerror}") from None
@@ -121,17 +122,17 @@ def load(path: str) -> SnapshotTarget:
 def save(memory: Memory, path: str) -> None:
     """Write everything that an inspection has looked at. Replaces a file whole."""
     text = json.dumps(to_dict(memory), indent=1)
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = Path(path).absolute().parent
     try:
         handle, partial = tempfile.mkstemp(prefix=".thunk-", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text + "\n")
-        os.replace(partial, path)
+        Path(partial).replace(path)
     except OSError as error:
         raise SnapshotError(f"cannot write {path}: {error.strerror}") from None
 
 
-def to_dict(memory: Memory) -> Dict[str, Any]:
+def to_dict(memory: Memory) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -147,9 +148,9 @@ def to_dict(memory: Memory) -> Dict[str, Any]:
     }
 
 
-def _saved_memory(memory: Memory) -> List[Dict[str, str]]:
+def _saved_memory(memory: Memory) -> list[dict[str, str]]:
     """Fetched lines, joined where they touch and share a region."""
-    saved: List[Dict[str, str]] = []
+    saved: list[dict[str, str]] = []
     regions = memory.regions() or []
     chunk, before, home = bytearray(), -2, None
     for number in sorted(memory.lines):
@@ -167,16 +168,16 @@ def _saved_memory(memory: Memory) -> List[Dict[str, str]]:
     return saved
 
 
-def _region_of(address: int, regions: List[Region]) -> Optional[Region]:
+def _region_of(address: int, regions: list[Region]) -> Optional[Region]:
     for region in regions:
         if region.start <= address < region.end:
             return region
     return None
 
 
-def _saved_symbols(memory: Memory) -> List[Dict[str, Any]]:
+def _saved_symbols(memory: Memory) -> list[dict[str, Any]]:
     """Symbols that were asked for, by address and by linkage name."""
-    saved: List[Dict[str, Any]] = []
+    saved: list[dict[str, Any]] = []
     for address, symbol in memory.symbols.items():
         if symbol:
             size = address - symbol.address + 1
@@ -194,13 +195,13 @@ def _saved_symbols(memory: Memory) -> List[Dict[str, Any]]:
 # Reading: every field of the file is checked before it is used.
 
 
-def _object(value: Any, what: str) -> Dict[Any, Any]:
+def _object(value: Any, what: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise SnapshotError(f"bad snapshot: {what} is no object")
     return value
 
 
-def _choice(fields: Dict[Any, Any], name: str, known: "tuple[str, ...]") -> str:
+def _choice(fields: dict[Any, Any], name: str, known: "tuple[str, ...]") -> str:
     value = fields.get(name)
     if value not in known:
         raise SnapshotError(f"bad snapshot: {name} is none of {', '.join(known)}")
@@ -220,7 +221,7 @@ def _number(value: Any, what: str) -> int:
     return number
 
 
-def _list(value: Any, what: str) -> List[Any]:
+def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise SnapshotError(f"bad snapshot: {what} is no list")
     if len(value) > MAX_CHUNKS:
@@ -228,20 +229,24 @@ def _list(value: Any, what: str) -> List[Any]:
     return value
 
 
-def _chunks(value: Any) -> List[Chunk]:
-    chunks: List[Chunk] = []
+def _chunks(value: Any) -> list[Chunk]:
+    chunks: list[Chunk] = []
     for entry in _list(value, "memory"):
         fields = _object(entry, "a piece of memory")
         address = _number(fields.get("address"), "an address of memory")
         try:
             data = bytes.fromhex(str(fields.get("bytes")))
         except ValueError:
-            raise SnapshotError(f"bad snapshot: memory at {address:#x} is no hex") from None
+            raise SnapshotError(
+                f"bad snapshot: memory at {address:#x} is no hex"
+            ) from None
         if address + len(data) > MASK64 + 1:
             raise SnapshotError(f"bad snapshot: memory at {address:#x} is too long")
         permissions, name = fields.get("permissions", ""), fields.get("name", "")
         if not isinstance(permissions, str) or not isinstance(name, str):
-            raise SnapshotError(f"bad snapshot: memory at {address:#x} is ill described")
+            raise SnapshotError(
+                f"bad snapshot: memory at {address:#x} is ill described"
+            )
         if data:
             chunks.append(Chunk(address, data, permissions, name))
     chunks.sort(key=lambda chunk: chunk.address)
@@ -251,7 +256,7 @@ def _chunks(value: Any) -> List[Chunk]:
     return chunks
 
 
-def _symbols(value: Any) -> "List[tuple[Symbol, int, str]]":
+def _symbols(value: Any) -> "list[tuple[Symbol, int, str]]":
     symbols = []
     for entry in _list(value, "symbols"):
         fields = _object(entry, "a symbol")
@@ -263,10 +268,12 @@ def _symbols(value: Any) -> "List[tuple[Symbol, int, str]]":
     return sorted(symbols, key=lambda entry: entry[1] == 0)
 
 
-def _frames(value: Any) -> List[Frame]:
+def _frames(value: Any) -> list[Frame]:
     frames = []
     for entry in _list(value, "frames"):
         fields = _object(entry, "a frame")
-        pc, sp = (_number(fields.get(name), f"a frame's {name}") for name in ("pc", "sp"))
+        pc, sp = (
+            _number(fields.get(name), f"a frame's {name}") for name in ("pc", "sp")
+        )
         frames.append(Frame(pc, sp))
     return frames

@@ -6,7 +6,8 @@ once, so that the rest may read word by word. Addresses and register values are
 unsigned 64-bit numbers of the target's address space.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple, Optional, Protocol
 
 MASK64 = (1 << 64) - 1
 
@@ -87,13 +88,13 @@ class Target(Protocol):
     def source(self) -> str:
         """`gdb`, `lldb` or `snapshot`."""
 
-    def registers(self) -> Dict[str, int]:
+    def registers(self) -> dict[str, int]:
         """General registers of the innermost frame; one that is not known is absent."""
 
     def read(self, address: int, size: int) -> bytes:
         """Exactly `size` bytes, or Unreadable."""
 
-    def regions(self) -> Optional[List[Region]]:
+    def regions(self) -> Optional[list[Region]]:
         """The memory map in order of address; None when it is not known."""
 
     def symbol_at(self, address: int) -> Optional[Symbol]:
@@ -102,7 +103,7 @@ class Target(Protocol):
     def symbol_address(self, name: str) -> Optional[int]:
         """Where the symbol with this linkage name stands."""
 
-    def frames(self, limit: int) -> List[Frame]:
+    def frames(self, limit: int) -> list[Frame]:
         """The innermost frames, as far as the debugger unwinds them."""
 
 
@@ -119,13 +120,13 @@ class Memory:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.lines: Dict[int, bytes] = {}
-        self.symbols: Dict[int, Optional[Symbol]] = {}
-        self.named: Dict[str, Optional[int]] = {}
-        self._unreadable: Dict[int, bool] = {}
-        self._registers: Optional[Dict[str, int]] = None
-        self._regions: Tuple[bool, Optional[List[Region]]] = (False, None)
-        self._frames: Dict[int, List[Frame]] = {}
+        self.lines: dict[int, bytes] = {}
+        self.symbols: dict[int, Optional[Symbol]] = {}
+        self.named: dict[str, Optional[int]] = {}
+        self._unreadable: dict[int, bool] = {}
+        self._registers: Optional[dict[str, int]] = None
+        self._regions: tuple[bool, Optional[list[Region]]] = (False, None)
+        self._frames: dict[int, list[Frame]] = {}
 
     @property
     def arch(self) -> str:
@@ -139,12 +140,12 @@ class Memory:
     def source(self) -> str:
         return self._target.source
 
-    def registers(self) -> Dict[str, int]:
+    def registers(self) -> dict[str, int]:
         if self._registers is None:
             self._registers = self._target.registers()
         return self._registers
 
-    def regions(self) -> Optional[List[Region]]:
+    def regions(self) -> Optional[list[Region]]:
         if not self._regions[0]:
             self._regions = (True, self._target.regions())
         return self._regions[1]
@@ -159,13 +160,13 @@ class Memory:
             self.named[name] = self._target.symbol_address(name)
         return self.named[name]
 
-    def frames(self, limit: int) -> List[Frame]:
+    def frames(self, limit: int) -> list[Frame]:
         if limit not in self._frames:
             self._frames[limit] = self._target.frames(limit)
         return self._frames[limit]
 
     @property
-    def asked_frames(self) -> List[Frame]:
+    def asked_frames(self) -> list[Frame]:
         """The frames that were asked for, if any were."""
         return max(self._frames.values(), key=len, default=[])
 
@@ -208,9 +209,9 @@ class Memory:
                 self.lines[start + n] = data[n * LINE : (n + 1) * LINE]
 
 
-def _runs(numbers: Sequence[int]) -> List[Tuple[int, int]]:
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending numbers as (start, length) of their unbroken runs."""
-    runs: List[Tuple[int, int]] = []
+    runs: list[tuple[int, int]] = []
     for n in numbers:
         if runs and n == runs[-1][0] + runs[-1][1]:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1)

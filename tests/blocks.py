@@ -9,11 +9,10 @@ the document that the project started from.
 import re
 import struct
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
 
 from thunk_inspect.arch import ARCHES, Arch, Convention
 
-Offsets = Tuple[int, int, int]
+Hops = tuple[int, int, int]
 """function -> info, info -> body, body -> stub."""
 
 BRK_FILL = bytes.fromhex("00003ed4")
@@ -28,17 +27,17 @@ class Recipe:
     """
 
     convention: str
-    header: Tuple[str, ...]
+    header: tuple[str, ...]
     call: bytes
     """The call instruction of every stub."""
-    epilogue: Tuple[str, ...]
+    epilogue: tuple[str, ...]
     unwind: int = 16
     """Bytes of unwind data at the block's end."""
     room: int = 0
     """The header is padded to at least that many bytes."""
 
     @property
-    def machine(self) -> Tuple[Arch, Convention]:
+    def machine(self) -> tuple[Arch, Convention]:
         """The machine and the convention that this is for."""
         for arch in ARCHES.values():
             for convention in arch.conventions:
@@ -55,9 +54,9 @@ class Recipe:
 class Block:
     """A recipe with every patch point filled in. Change it, then ask `code`."""
 
-    header: List[bytes]
+    header: list[bytes]
     call: bytes
-    epilogue: List[bytes]
+    epilogue: list[bytes]
     first_stub: int
     """Offset in the block, as all places here."""
     epilogue_at: int
@@ -96,18 +95,18 @@ class Block:
 
 
 def resolve(
-    recipe: Recipe, base: int, interpreter: int, offsets: Offsets, block_size: int = 4096
+    recipe: Recipe, base: int, interpreter: int, offsets: Hops, block_size: int = 4096
 ) -> Block:
     """Fill in the patch points, as the emitter does for one block."""
     arm = recipe.arm
     epilogue = [_assemble(text, arm) for text in recipe.epilogue]
     epilogue_at = block_size - recipe.unwind + -len(b"".join(epilogue)) // 16 * 16
+    holes = _arm_holes if arm else _x64_holes
 
-    def written(first_stub: int) -> List[bytes]:
-        size = epilogue_at - first_stub
-        holes = _arm_holes if arm else _x64_holes
-        values = holes(base, first_stub, size, interpreter, offsets)
-        header: List[bytes] = []
+    def written(first_stub: int) -> list[bytes]:
+        limit = epilogue_at - first_stub
+        values = holes(base, first_stub, limit, interpreter, offsets)
+        header: list[bytes] = []
         here = 0
         for text in recipe.header:
             values["near"] = str(first_stub - here)
@@ -125,7 +124,7 @@ def resolve(
 
 
 def emit(
-    recipe: Recipe, base: int, interpreter: int, offsets: Offsets, block_size: int = 4096
+    recipe: Recipe, base: int, interpreter: int, offsets: Hops, block_size: int = 4096
 ) -> bytes:
     """The block's bytes."""
     return resolve(recipe, base, interpreter, offsets, block_size).code()
@@ -135,10 +134,10 @@ def emit(
 
 
 def _arm_holes(
-    base: int, first: int, size: int, interpreter: int, offsets: Offsets
-) -> Dict[str, str]:
-    """Decimal numbers: i0 … i3 and s0 … s3 are 16-bit parts of the interpreter's
-    and the first stub's address; a, b, c the offsets; pages and rest hold size."""
+    base: int, first: int, size: int, interpreter: int, offsets: Hops
+) -> dict[str, str]:
+    """Decimal numbers: i0 … i3 and s0 … s3 are 16-bit parts of the interpreter's and
+    the first stub's address, `low` the latter's in its page; a, b, c the offsets."""
     values = dict(zip("abc", map(str, offsets)), size=str(size), low=str(first % 4096))
     for part in range(4):
         values[f"i{part}"] = str(interpreter >> 16 * part & 0xFFFF)
@@ -147,8 +146,8 @@ def _arm_holes(
 
 
 def _x64_holes(
-    base: int, first: int, size: int, interpreter: int, offsets: Offsets
-) -> Dict[str, str]:
+    base: int, first: int, size: int, interpreter: int, offsets: Hops
+) -> dict[str, str]:
     """Hexadecimal bytes: a, b, c as bytes, size as four, addresses as eight."""
     values = {name: f"{value:02x}" for name, value in zip("abc", offsets)}
     values["size"] = struct.pack("<I", size).hex()
@@ -160,7 +159,7 @@ def _x64_holes(
 _D, _N, _M, _T2 = (0, 5, 1), (5, 5, 1), (16, 5, 1), (10, 5, 1)
 _I7, _I12, _U12, _I16 = (15, 7, 8), (10, 12, 8), (10, 12, 1), (5, 16, 1)
 _NONE = (0, 0, 1)
-_FORMS: Dict[str, Tuple[int, Tuple[Tuple[int, int, int], ...]]] = {
+_FORMS: dict[str, tuple[int, tuple[tuple[int, int, int], ...]]] = {
     "stp x,x,[x,#]": (0xA9000000, (_D, _T2, _N, _I7)),
     "stp x,x,[x,#]!": (0xA9800000, (_D, _T2, _N, _I7)),
     "ldp x,x,[x,#]": (0xA9400000, (_D, _T2, _N, _I7)),
@@ -385,7 +384,7 @@ def _recipe(convention: str, text: str, unwind: int) -> Recipe:
     return Recipe(convention, header, code, epilogue, unwind)
 
 
-RECIPES: Dict[str, Recipe] = {
+RECIPES: dict[str, Recipe] = {
     name: _recipe(convention, text, unwind)
     for convention, unwind, texts in (
         ("arm64-registers", 16, _HOMED),

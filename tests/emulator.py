@@ -1,37 +1,29 @@
 """What a thunk block does when it runs: the independent truth for the proof.
 
-`observe` runs a block in Unicorn from many entry states and says which claims of
-the contract (R1 … R11) held in all of them. Only running and judging belong here;
-blocks come from `blocks.py`, broken ones from `mutants.py`. Nothing here may look
-at the proof or share code with it, or its judgement would be worth nothing.
+`observe` runs a block in Unicorn from many entry states and says which claims of the
+contract (R1 … R11) held in all of them. Only running and judging belong here; nothing
+here may look at the proof or share code with it, or it could not judge it.
 """
 
 import random
 import struct
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, Optional
 
 import capstone
+from thunk_inspect.arch import ANCHOR, Arch, Convention
 from unicorn import Uc, UcError, arm64_const, unicorn_const, x86_const
 
-from thunk_inspect.arch import ANCHOR, Arch, Convention
-
 CLAIMS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
-PAGE = 0x1000
-STACK, STACK_END = 0x7FFC5A3D0000, 0x7FFC5A3D4000
-DEEP = STACK - 0x100000
-"""The stack goes on down to here for blocks with huge frames."""
-OBJECTS, OBJECT_AT = 0x5213C6A40000, 0x400
-RETURN = 0x4F0012358128
-ELSEWHERE = 0x1B5F00C0000
-"""Segment base on x64: nothing is mapped there, as nothing is known about it."""
+PAGE, MAX_STEPS = 0x1000, 400
+DEEP, STACK, STACK_END = 0x7FFC5A2D0000, 0x7FFC5A3D0000, 0x7FFC5A3D4000
+OBJECTS, RETURN, NOT_MAPPED = 0x5213C6A40000, 0x4F0012358128, 0x1B5F00C0000
 READ_EXECUTE = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
-MAX_STEPS = 400
-COUNTS = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))
-"""(Count, flags); ExtraArg says that there is one more argument behind them."""
+COUNTS = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))  # and ExtraArg
 
 
 @dataclass(frozen=True)
@@ -43,27 +35,26 @@ class World:
     convention: Convention
     base: int
     interpreter: int
-    offsets: Tuple[int, int, int]
+    offsets: tuple[int, int, int]
     first_stub: int
     stub_count: int
 
 
-def observe(code: bytes, world: World) -> Dict[str, bool]:
+def observe(code: bytes, world: World) -> dict[str, bool]:
     """For each claim: whether it held in every entry state."""
     failed = first_failures(code, world)
     return {claim: claim not in failed for claim in CLAIMS}
 
 
-def first_failures(code: bytes, world: World) -> Dict[str, str]:
+def first_failures(code: bytes, world: World) -> dict[str, str]:
     """The claims that did not hold, each with the first entry state to show it."""
     machine = _machine(world.arch, world.convention)
     machine.load(code, world)
-    failed: Dict[str, str] = {}
+    failed: dict[str, str] = {}
     for entry, stub in machine.cases():
         held = machine.once(entry, world.base + world.first_stub + 8 * stub)
-        for claim in CLAIMS:
-            if claim not in held:
-                failed.setdefault(claim, f"{entry.label}, stub {stub}")
+        for claim in (claim for claim in CLAIMS if claim not in held):
+            failed.setdefault(claim, f"{entry.label}, stub {stub}")
         if len(failed) == len(CLAIMS):
             break
     return failed
@@ -73,19 +64,18 @@ def first_failures(code: bytes, world: World) -> Dict[str, str]:
 class Entry:
     """One call as it stands at the block's first instruction.
 
-    `words` are function, callInfo and all arguments: the layout as it should be.
-    `objects` are function, info and body. From `end` on the stack is the caller's
-    own. `context` holds every register at entry, `clobbered` as a callee may leave
-    them, `rubble` is what it leaves below SP and in its shadow space.
+    `words` are the layout as it should be, `objects` function, info and body. From
+    `end` on the stack is the caller's own. `context` holds every register at entry,
+    `clobbered` as a callee may leave them; it leaves `rubble` below SP.
     """
 
     label: str
     sp: int
-    words: Tuple[int, ...]
-    objects: Tuple[int, ...]
+    words: tuple[int, ...]
+    objects: tuple[int, ...]
     stack: bytes
     end: int
-    saved: List[int]
+    saved: list[int]
     result: int
     context: Any
     clobbered: Any
@@ -100,8 +90,7 @@ def _noise(rng: random.Random) -> int:
 
 
 def _image(rng: random.Random, size: int) -> bytearray:
-    words = (_noise(rng) for _ in range(size // 8))
-    return bytearray(struct.pack(f"<{size // 8}Q", *words))
+    return bytearray().join(_noise(rng).to_bytes(8, "little") for _ in range(size // 8))
 
 
 def _entry(machine: "Machine", index: int) -> Entry:
@@ -109,7 +98,7 @@ def _entry(machine: "Machine", index: int) -> Entry:
     arch, convention = machine.arch, machine.convention
     rng = random.Random(f"{convention.name} {index}")
     count, more = COUNTS[index % len(COUNTS)]
-    places = (OBJECTS + n * PAGE + OBJECT_AT for n in range(3))
+    places = (OBJECTS + n * PAGE + 0x400 for n in range(3))
     objects = tuple(place + 16 * rng.randrange(16) for place in places)
     info = (more | rng.choice((0, 1, 2, 3, 0x82))) << 24 | count
     words = (objects[0], info, *(_noise(rng) for _ in range(count + bool(more))))
@@ -126,10 +115,8 @@ def _entry(machine: "Machine", index: int) -> Entry:
     values.update((name, _noise(rng)) for name in list(values))
     values.update(zip(convention.arguments, words))
     values[arch.sp] = sp
-    if rng.random() < 0.5:
-        values[arch.fp] = sp + 0x400 + 16 * rng.randrange(32)
-    if arch.lr:
-        values[arch.lr] = RETURN
+    values[arch.fp] = rng.choice((values[arch.fp], sp + 0x400 + 16 * rng.randrange(32)))
+    values.update({arch.lr: RETURN} if arch.lr else {})
     return Entry(
         f"Count {count}{' and one more' if more else ''}, state {index}",
         *(sp, words, objects, bytes(stack), sp + at + 8 * len(stored)),
@@ -140,8 +127,7 @@ def _entry(machine: "Machine", index: int) -> Entry:
 
 
 class Call(NamedTuple):
-    """What stood where when a call instruction was about to run; `words` is what
-    could be read at `layout`."""
+    """What stood where when a call instruction was about to run."""
 
     layout: int
     sp: int
@@ -156,8 +142,7 @@ class Run:
     `last` is the instruction begun last, `dispatched` whether the header was left by
     an indirect branch to the stub, `call` the last call instruction, `stub_call` the
     first one of a stub, `reached` whether that came to the interpreter. `judged` are
-    the stub's call and all others that came there, `visits` counts them. `read` are
-    the stack bytes read after its return (only where there is shadow space).
+    the stub's call and all others that came there, `read` the bytes read afterwards.
     """
 
     entry: Entry
@@ -168,21 +153,18 @@ class Run:
     dispatched: Optional[bool] = None
     call: Optional[Call] = None
     stub_call: Optional[Call] = None
-    judged: List[Call] = field(default_factory=list)
+    judged: list[Call] = field(default_factory=list)
     reached: bool = False
     visits: int = 0
     returned: bool = False
-    read: Set[int] = field(default_factory=set)
+    read: set[int] = field(default_factory=set)
 
 
 CALL, INDIRECT, TRAP = 1, 2, 4
-_TRAPS = frozenset(
-    "cli hlt in insb insd insw int1 int3 into iret iretd iretq lcall ljmp out outsb "
-    "outsd outsw retf retfq sti syscall sysenter sysexit sysret ud0 ud1 ud2".split()
-)
+_PORTS = ("in", "insb", "insw", "insd", "out", "outsb", "outsw", "outsd")
+_SYSTEM = {capstone.CS_GRP_PRIVILEGE, capstone.CS_GRP_INT}
 _X64 = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 _X64.detail = True
-_NOT_FOR_USERS = {capstone.CS_GRP_PRIVILEGE, capstone.CS_GRP_INT}
 
 
 def _arm_kind(word: int) -> int:
@@ -201,9 +183,8 @@ def _kind(code: bytes, arm: bool) -> int:
     decoded = next(_X64.disasm(code, 0, 1), None)
     if decoded is None:
         return 0
-    groups, name = decoded.groups, decoded.mnemonic.split()[-1]
-    special = "cr" in decoded.op_str or "dr" in decoded.op_str or name in _TRAPS
-    if special or not _NOT_FOR_USERS.isdisjoint(groups):
+    groups, port = decoded.groups, decoded.mnemonic.split()[-1] in _PORTS
+    if port or not _SYSTEM.isdisjoint(groups):
         return TRAP
     call = CALL if capstone.CS_GRP_CALL in groups else 0
     branch = call or capstone.CS_GRP_JUMP in groups
@@ -229,32 +210,29 @@ class Machine:
         self.at_call = self.ids((convention.arguments[0], arch.sp, arch.fp))
         self.sp, self.pc, self.result = self.ids((arch.sp, arch.pc, arch.result))
         self.kept = [self.sp, *self.saved, *self.ids((arch.lr,) if arch.lr else ())]
-        self.mapped: Dict[int, int] = {}
-        self.kinds: Dict[int, int] = {}
+        self.mapped: dict[int, int] = {}
+        self.kinds: dict[int, int] = {}
         self.entries = [_entry(self, index) for index in range(4 * len(COUNTS))]
         self.filler = _image(random.Random("objects"), 3 * PAGE)
         self.uc.mem_map(DEEP, STACK_END - DEEP)
         self.uc.mem_map(OBJECTS, 3 * PAGE)
         self.uc.mem_map(RETURN & -PAGE, PAGE, READ_EXECUTE)
         self.uc.ctl_exits_enabled(True)
-        hook = self.uc.hook_add
-        hook(unicorn_const.UC_HOOK_CODE, self.on_step)
+        self.uc.hook_add(unicorn_const.UC_HOOK_CODE, self.on_step)
         if convention.shadow:
-            kind = unicorn_const.UC_HOOK_MEM_READ
-            hook(kind, self.on_read, None, STACK, STACK_END - 1)
+            self.uc.hook_add(unicorn_const.UC_HOOK_MEM_READ, self.on_read)
 
-    def ids(self, names: Iterable[str]) -> List[int]:
-        """Unicorn's numbers of these registers."""
+    def ids(self, names: Iterable[str]) -> list[int]:
         constants: Any = arm64_const if self.arm else x86_const
         prefix = "UC_ARM64_REG_" if self.arm else "UC_X86_REG_"
         return [getattr(constants, prefix + name.upper()) for name in names]
 
-    def snapshot(self, values: Dict[str, int], rng: random.Random) -> Any:
+    def snapshot(self, values: dict[str, int], rng: random.Random) -> Any:
         """These registers, with random flags and vector registers beside them."""
         vector, count, more = "q", 32, {"nzcv": rng.getrandbits(4) << 28}
         if not self.arm:
             vector, count, more = "xmm", 16, {"eflags": 2 | rng.getrandbits(12) & 0x8D5}
-            more.update(fs_base=ELSEWHERE, gs_base=ELSEWHERE)
+            more.update(fs_base=NOT_MAPPED, gs_base=NOT_MAPPED)
         more.update((f"{vector}{n}", rng.getrandbits(128)) for n in range(count))
         more.update(values)
         for number, value in zip(self.ids(more), more.values()):
@@ -265,23 +243,22 @@ class Machine:
         """Map the block and the interpreter; forget the block before."""
         size = max(-(-len(code) // PAGE), 1) * PAGE
         pages = {world.base: size, world.interpreter & -PAGE: PAGE}
-        if pages != self.mapped:
-            while self.mapped:
-                self.uc.mem_unmap(*self.mapped.popitem())
+        while pages != self.mapped and self.mapped:
+            self.uc.mem_unmap(*self.mapped.popitem())
+        for address in pages.keys() - self.mapped.keys():
             try:
-                for address, length in pages.items():
-                    self.uc.mem_map(address, length, READ_EXECUTE)
-                    self.mapped[address] = length
+                self.uc.mem_map(address, pages[address], READ_EXECUTE)
             except UcError:
-                raise ValueError(f"no room at {pages}") from None
+                raise ValueError(f"no room for {world}") from None
+            self.mapped[address] = pages[address]
         self.uc.ctl_set_exits([world.interpreter, RETURN])
-        self.uc.mem_write(world.base, code.ljust(size, b"\0"))
+        self.uc.mem_write(world.base, code.ljust(size, b"\xcc"))
         self.uc.ctl_flush_tb()
         self.code, self.world, self.kinds = code, world, {}
 
-    def cases(self) -> Iterable[Tuple[Entry, int]]:
+    def cases(self) -> Iterable[tuple[Entry, int]]:
         """Every entry state with a stub, the outermost among them, then the stubs
-        that are no shifted copy of the usual one (eight at most)."""
+        that are no shifted copy of the usual one (four at most) with every Count."""
         first, count = self.world.first_stub, self.world.stub_count
         rng = random.Random(self.world.interpreter)
         outer = [count - 1, 0, count // 2, max(count - 2, 0), 1 % count]
@@ -290,13 +267,13 @@ class Machine:
         there = self.code[first : first + 8 * count]
         words = struct.unpack(f"<{len(there) // 8}Q", there[: len(there) // 8 * 8])
         steps = Counter((a - b) % 2**64 for a, b in zip(words, words[1:]))
-        step = steps.most_common(1)[0][0] if steps else 0
-        shapes = [(word + index * step) % 2**64 for index, word in enumerate(words)]
-        usual = Counter(shapes).most_common(1)[0][0] if shapes else 0
-        odd = [index for index, shape in enumerate(shapes) if shape != usual][:8]
-        yield from ((self.entries[index % len(self.entries)], index) for index in odd)
+        step = max(steps, key=steps.__getitem__, default=0)
+        shapes = Counter((word + n * step) % 2**64 for n, word in enumerate(words))
+        usual = max(shapes, key=shapes.__getitem__, default=0)
+        odd = [n for n, word in enumerate(words) if (word + n * step) % 2**64 != usual]
+        yield from ((entry, n) for n in odd[:4] for entry in self.entries[::4])
 
-    def once(self, entry: Entry, stub: int) -> Set[str]:
+    def once(self, entry: Entry, stub: int) -> set[str]:
         """Run one call through the block: the claims that held."""
         self.run, objects = Run(entry, stub), bytearray(self.filler)
         links = zip(entry.objects, self.world.offsets, (*entry.objects[1:], stub))
@@ -306,9 +283,9 @@ class Machine:
         self.uc.mem_write(OBJECTS, bytes(objects))
         self.uc.context_restore(entry.context)
         place: Optional[int] = self.world.base
-        while place is not None:
+        while place:
             place = self.stretch(place)
-        if any(call.sp < STACK + PAGE for call in self.run.judged):
+        if any(call.sp < STACK + PAGE for call in self.run.judged):  # a huge frame
             self.uc.mem_write(DEEP, entry.rubble * ((STACK - DEEP) // PAGE))
         return self.at_calls() | self.at_return(objects)
 
@@ -318,11 +295,9 @@ class Machine:
             self.uc.emu_start(start, 0)
         except UcError:
             return None
-        at = self.uc.reg_read(self.pc)
-        self.run.returned = at == RETURN and not self.run.stopped
-        if at != self.world.interpreter or self.run.stopped:
-            return None
-        return self.interpret()
+        at = None if self.run.stopped else self.uc.reg_read(self.pc)
+        self.run.returned = at == RETURN
+        return self.interpret() if at == self.world.interpreter else None
 
     def interpret(self) -> Optional[int]:
         """Do what the interpreter may do, and return to where it was called from."""
@@ -330,17 +305,16 @@ class Machine:
         run.visits += 1
         if run.call and self.kinds[run.last] & CALL:
             run.reached = run.reached or run.call is run.stub_call
-            if run.call is not run.stub_call:
-                run.judged.append(run.call)
-        values = [self.uc.reg_read(number) for number in self.kept]
-        sp, back = values[0], values[-1]
-        if not DEEP + PAGE <= sp <= STACK_END - 0x100 or run.visits > 2:
+            run.judged += [] if run.call is run.stub_call else [run.call]
+        values = list(map(self.uc.reg_read, self.kept))
+        sp, back = values[0], int(values[-1])
+        if not DEEP + PAGE <= sp <= STACK_END - PAGE or run.visits > 2:
             return None
         self.uc.mem_write(sp - PAGE, entry.rubble)
         self.uc.mem_write(sp + slot, entry.rubble[: self.convention.shadow])
         if slot:
             back = int.from_bytes(self.uc.mem_read(sp, slot), "little")
-            values[0] += slot
+        values[0] = sp + slot
         self.uc.context_restore(entry.clobbered)
         for number, value in zip(self.kept, values):
             self.uc.reg_write(number, value)
@@ -357,7 +331,7 @@ class Machine:
             kind = self.kinds[address] = _kind(code, self.arm) if inside else TRAP
         if run.dispatched is None and not 0 <= offset < self.world.first_stub:
             branched = self.kinds.get(run.last, 0) & INDIRECT
-            run.dispatched = address == run.stub and branched != 0
+            run.dispatched = address == run.stub and branched > 0
         run.last = address
         if kind & CALL:
             self.on_call((offset - self.world.first_stub) // 8)
@@ -367,11 +341,11 @@ class Machine:
 
     def on_call(self, stub: int) -> None:
         run, words = self.run, b""
-        layout, sp, fp = (self.uc.reg_read(number) for number in self.at_call)
+        layout, sp, fp = map(self.uc.reg_read, self.at_call)
         with suppress(UcError):
             words = bytes(self.uc.mem_read(layout, 8 * len(run.entry.words)))
         run.call = Call(layout, sp, fp, words)
-        if run.stub_call is None and 0 <= stub < self.world.stub_count:
+        if not run.stub_call and 0 <= stub < self.world.stub_count:
             run.stub_call = run.call
             run.judged.append(run.call)
 
@@ -379,18 +353,15 @@ class Machine:
         if self.run.visits:
             self.run.read.update(range(at, at + size))
 
-    def at_calls(self) -> Set[str]:
+    def at_calls(self) -> set[str]:
         """R1 … R7 and R11."""
-        run, held = self.run, {"R1", "R2", "R3", "R4", "R5", "R11"}
-        for call in run.judged:
-            held &= self.at_one_call(call)
-        if not run.judged:
-            held.clear()
-        anchored = self.convention.anchored
-        extra = {"R6": run.reached, "R7": run.dispatched, "R11": not anchored}
-        return held | {claim for claim, holds in extra.items() if holds}
+        run, unanchored = self.run, not self.convention.anchored
+        found = [self.at_one_call(call) for call in run.judged]
+        held = set.intersection(*found) if found else set()
+        more = {"R6": run.reached, "R7": run.dispatched, "R11": unanchored}
+        return held | _true(more)
 
-    def at_one_call(self, call: Call) -> Set[str]:
+    def at_one_call(self, call: Call) -> set[str]:
         """Words below SP are not held: the interpreter's own frame goes there."""
         entry, layout = self.run.entry, call.layout
         should = struct.pack(f"<{len(entry.words)}Q", *entry.words)
@@ -405,21 +376,24 @@ class Machine:
             "R5": call.sp % 16 == 0 and needed.isdisjoint(shadow),
             "R11": call.fp == layout - ANCHOR,
         }
-        return {claim for claim, held in found.items() if held}
+        return _true(found)
 
-    def at_return(self, objects: bytes) -> Set[str]:
+    def at_return(self, objects: bytearray) -> set[str]:
         """R9 and R10."""
         run, entry, read = self.run, self.run.entry, self.uc.reg_read
         if not run.returned:
             return set()
         above = self.uc.mem_read(entry.end, STACK_END - entry.end)
-        intact = above == entry.stack[entry.end - STACK :]
-        intact = intact and self.uc.mem_read(OBJECTS, len(objects)) == objects
+        same = self.uc.mem_read(OBJECTS, len(objects)) == objects
+        intact = same and above == entry.stack[entry.end - STACK :]
         once = run.visits == 1 and read(self.result) == entry.result
         saved = [read(number) for number in (*self.saved, self.sp)]
-        as_before = [*entry.saved, entry.sp + self.arch.return_slot]
-        found = {"R9": once and intact, "R10": saved == as_before}
-        return {claim for claim, held in found.items() if held}
+        kept = saved == [*entry.saved, entry.sp + self.arch.return_slot]
+        return _true({"R9": once and intact, "R10": kept})
 
 
-_machine = lru_cache(maxsize=None)(Machine)
+def _true(claims: Mapping[str, object]) -> set[str]:
+    return {claim for claim, held in claims.items() if held}
+
+
+_machine = cache(Machine)

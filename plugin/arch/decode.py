@@ -6,8 +6,8 @@ writes them (x29, not fp), so that effects read like the manual.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Optional, Tuple
+from functools import cache, lru_cache
+from typing import Any, Optional
 
 from .model import Arch
 
@@ -42,7 +42,7 @@ class Instruction:
     code: bytes
     mnemonic: str
     text: str
-    operands: Tuple[Operand, ...]
+    operands: tuple[Operand, ...]
     writeback: bool
     post: bool
     """Whether the base register changes after the access."""
@@ -64,7 +64,7 @@ def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _disassembler(arch: str) -> Any:
     import capstone
 
@@ -85,7 +85,7 @@ def _plain(insn: Any, arch: str) -> Instruction:
         address=insn.address,
         code=bytes(insn.bytes),
         mnemonic=insn.mnemonic,
-        text=f"{insn.mnemonic:<5} {_readable(insn.op_str)}".rstrip(),
+        text=f"{insn.mnemonic:<5} {_readable(insn)}".rstrip(),
         operands=operands,
         writeback=bool(on_arm and insn.writeback),
         post=bool(on_arm and insn.post_index),
@@ -95,9 +95,13 @@ def _plain(insn: Any, arch: str) -> Instruction:
 _SMALL_NUMBER = re.compile(r"#(-?)0x([0-9a-f]{1,3})\b")
 
 
-def _readable(operands: str) -> str:
-    """Small ARM64 numbers in decimal, as manuals and the engine's sources have them."""
-    return _SMALL_NUMBER.sub(lambda m: f"#{m[1]}{int(m[2], 16)}", operands)
+def _readable(insn: Any) -> str:
+    """Operands as manuals and the engine's sources have them: small ARM64 offsets in
+    decimal, and no size where a register beside it says it."""
+    if insn.mnemonic.startswith("mov"):
+        return str(insn.op_str).replace("qword ptr ", "")
+    text = _SMALL_NUMBER.sub(lambda m: f"#{m[1]}{int(m[2], 16)}", insn.op_str)
+    return text.replace("qword ptr ", "")
 
 
 _ARM_NAMES = {"fp": "x29", "lr": "x30"}

@@ -5,7 +5,7 @@ Only data types belong here; the machines themselves stand in `aarch64.py` and
 """
 
 from dataclasses import dataclass
-from typing import Callable, FrozenSet, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 WORD = 8
 """Bytes of a pointer, of a stack word and of a layout slot on every machine here."""
@@ -25,14 +25,14 @@ class Convention:
 
     name: str
     title: str
-    arguments: Tuple[str, ...]
+    arguments: tuple[str, ...]
     """Registers with function, callInfo, args[0], args[1] … in this order."""
     stack_arguments: int
     """Where the first argument stands that no register carries."""
     caller_stores: Optional[int]
     """Where the caller itself stored function, callInfo and all args; None when
     it leaves them to the header (see CALL_ENTRYPOINT in RuntimeCommon.h)."""
-    callee_saved: Tuple[str, ...]
+    callee_saved: tuple[str, ...]
     """Registers that a call must leave as they were, the frame pointer included."""
     shadow: int
     """Bytes above SP at a call that belong to the callee."""
@@ -40,7 +40,7 @@ class Convention:
     """Whether the stack walker needs FP + ANCHOR to be the layout."""
 
     @property
-    def register_args(self) -> Tuple[str, ...]:
+    def register_args(self) -> tuple[str, ...]:
         """The registers that carry args[0], args[1] …"""
         return self.arguments[2:]
 
@@ -59,9 +59,9 @@ class Arch:
     """One machine: its registers, its stack, the shapes that an emitter leaves."""
 
     name: str
-    registers: Tuple[str, ...]
+    registers: tuple[str, ...]
     """Every general register, and the program counter, by the names used in reports."""
-    extra: Tuple[str, ...]
+    extra: tuple[str, ...]
     """Other registers that help to find one's way, where a debugger has them."""
     pc: str
     sp: str
@@ -72,19 +72,19 @@ class Arch:
     entry_misalignment: int
     """SP modulo 16 at a function's first instruction."""
     stub_size: int
-    call_sizes: Tuple[int, ...]
+    call_sizes: tuple[int, ...]
     """Bytes that a call through a register takes, likeliest first."""
-    shown: Tuple[str, ...]
+    shown: tuple[str, ...]
     """Registers of a report's head: layout pointer and dispatch target among them."""
     parse_stub: Callable[[bytes, int], Optional[Stub]]
     """(eight bytes, their offset in the block) -> Stub, None when they are none."""
     branch_to: Callable[[int, int], bytes]
     """(where the jump stands, its target), both from the block's start -> its bytes."""
-    dispatch: Tuple[str, ...]
+    dispatch: tuple[str, ...]
     """Mnemonics of jumps that can go through a register."""
     is_padding: Callable[[bytes], bool]
     """Whether these bytes are only traps that fill a gap."""
-    conventions: Tuple[Convention, ...]
+    conventions: tuple[Convention, ...]
 
     @property
     def return_slot(self) -> int:
@@ -92,7 +92,7 @@ class Arch:
         return 0 if self.lr else WORD
 
     @property
-    def names(self) -> FrozenSet[str]:
+    def names(self) -> frozenset[str]:
         return frozenset(self.registers)
 
     def convention(self, name: str) -> Convention:

@@ -5,8 +5,9 @@ one of them, read from the stopped process, fixes the others. Nothing is taken f
 a place where a wrong guess would look right: each way says how it knows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional
 
 from ..arch import WORD
 from ..proof import Facts
@@ -18,7 +19,7 @@ from .locate import Found
 from .objects import try_function
 
 SEARCHED = 4096
-"""Bytes above SP in which the saved function is looked for, where nothing else tells."""
+"""Bytes above SP in which the saved function is looked for as a last resort."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,11 @@ def _passed(
     if value is not None or entry_sp is None or facts.sp_at_dispatch is None:
         return value
     for saved in facts.saved:
-        stored = found.at is None or found.at > saved.at or found.at >= facts.thunk.first_stub
+        stored = (
+            found.at is None
+            or found.at > saved.at
+            or found.at >= facts.thunk.first_stub
+        )
         if saved.register == register and stored:
             try:
                 return memory.word(entry_sp + facts.sp_at_dispatch + saved.offset)
@@ -108,9 +113,7 @@ def _still_there(
     return None
 
 
-def _entry_sp(
-    memory: Memory, found: Found, facts: Facts
-) -> Tuple[Optional[int], str]:
+def _entry_sp(memory: Memory, found: Found, facts: Facts) -> tuple[Optional[int], str]:
     registers, arch = memory.registers(), facts.thunk.arch
     sp = registers.get(arch.sp)
     if found.at is not None:
@@ -120,7 +123,7 @@ def _entry_sp(
         return (sp - state.sp) & MASK64, f"{arch.sp} where pc is"
     if found.back is None:
         return _after_dispatch(memory, facts)
-    ways: Sequence[Callable[[Memory, Found, Facts], Optional[Tuple[int, str]]]] = (
+    ways: Sequence[Callable[[Memory, Found, Facts], Optional[tuple[int, str]]]] = (
         _by_return_slot,
         _by_frame_pointer,
         _by_unwinder,
@@ -136,7 +139,7 @@ def _entry_sp(
     )
 
 
-def _after_dispatch(memory: Memory, facts: Facts) -> Tuple[Optional[int], str]:
+def _after_dispatch(memory: Memory, facts: Facts) -> tuple[Optional[int], str]:
     """The dispatch branch went astray: its registers are still as it left them.
 
     Believed only if the layout register and the stub's call register both hold what
@@ -161,7 +164,7 @@ def _sp_at_call(facts: Facts) -> Optional[int]:
 
 def _by_return_slot(
     memory: Memory, found: Found, facts: Facts
-) -> Optional[Tuple[int, str]]:
+) -> Optional[tuple[int, str]]:
     """A call that pushes its return address leaves SP right above it."""
     at_call = _sp_at_call(facts)
     if facts.thunk.arch.lr or at_call is None or not found.back:
@@ -174,7 +177,7 @@ def _by_return_slot(
 
 def _by_frame_pointer(
     memory: Memory, found: Found, facts: Facts
-) -> Optional[Tuple[int, str]]:
+) -> Optional[tuple[int, str]]:
     """The interpreter saved the header's frame pointer, or still has it in FP."""
     if facts.fp_at_call is None or not found.back:
         return None
@@ -204,7 +207,7 @@ def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
 
 def _by_unwinder(
     memory: Memory, found: Found, facts: Facts
-) -> Optional[Tuple[int, str]]:
+) -> Optional[tuple[int, str]]:
     """The debugger's unwinder knows the interpreter's frame from its unwind tables."""
     at_call = _sp_at_call(facts)
     if at_call is None or found.stub is None:
@@ -218,7 +221,7 @@ def _by_unwinder(
 
 def _by_saved_function(
     memory: Memory, found: Found, facts: Facts
-) -> Optional[Tuple[int, str]]:
+) -> Optional[tuple[int, str]]:
     """The function object and callInfo, side by side as the header saved them, for
     just the stub that is being run: believed when one place only has them."""
     places = {saved.register: saved.offset for saved in facts.saved}

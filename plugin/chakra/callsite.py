@@ -1,11 +1,11 @@
 """The call that led into a block: the instructions before its return address."""
 
 from dataclasses import dataclass, field
-from typing import List, Optional
+from typing import Optional
 
 from ..arch import Arch
-from ..proof import Facts
 from ..arch.decode import Instruction, decode
+from ..proof import Facts
 from ..proof.values import Entry
 from ..target import MASK64, Memory, ThunkError
 from .locate import Found
@@ -23,7 +23,7 @@ class CallSite:
     """The call instruction: address, bytes, text."""
     target: Optional[int] = None
     """Where a direct call goes."""
-    lines: List[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     ambiguous: bool = False
     why: str = ""
 
@@ -51,7 +51,7 @@ def _saved_lr(facts: Facts, entry_sp: int) -> Optional[int]:
     if call is None or lr is None:
         return None
     for offset, cell in call.state.stack.items():
-        if cell.value == Entry(lr) and cell.index == 0:
+        if cell.value == Entry(lr) and cell.part == 0:
             return (entry_sp + offset) & MASK64
     return None
 
@@ -87,13 +87,13 @@ def _line(insn: Instruction) -> str:
     return f"{insn.address:#x} {insn.code.hex()} {' '.join(insn.text.split())}"
 
 
-def _backwards(code: bytes, end: int, arch: Arch) -> List[Instruction]:
+def _backwards(code: bytes, end: int, arch: Arch) -> list[Instruction]:
     """Instructions that end just at `end`: the longest run that decodes."""
     start = end - len(code)
     step = 4 if arch.lr else 1
-    best: List[Instruction] = []
+    best: list[Instruction] = []
     for skip in range(0, len(code), step):
-        run: List[Instruction] = []
+        run: list[Instruction] = []
         at = skip
         while at < len(code):
             insn = decode(code[at:], start + at, arch)
@@ -106,5 +106,3 @@ def _backwards(code: bytes, end: int, arch: Arch) -> List[Instruction]:
             best = run
             break
     return best
-
-

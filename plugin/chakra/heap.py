@@ -84,7 +84,9 @@ def describe(address: int, memory: Memory, library: Optional[int]) -> Object:
     return Object(text, True)
 
 
-def _text(address: int, memory: Memory, kind: int, name: Optional[str]) -> Optional[str]:
+def _text(
+    address: int, memory: Memory, kind: int, name: Optional[str]
+) -> Optional[str]:
     """By type id, where the class agrees; None when nothing better is known."""
     if kind >= MAX_TYPE_ID or (name and name not in CLASSES.get(kind, (name,))):
         return None
@@ -109,7 +111,7 @@ def _boolean(value: int) -> Optional[str]:
 
 
 def _string(address: int, memory: Memory) -> Optional[str]:
-    """A string's text; one that the engine has not put together yet has only a length."""
+    """A string's text; one that is not put together yet has only a length."""
     pointer = memory.word(address + STRING_TEXT)
     length = int.from_bytes(memory.read(address + STRING_LENGTH, 4), "little")
     if length >> 31:

@@ -5,7 +5,7 @@ function, callInfo and the args' address through it
 (lib/Runtime/Language/InterpreterStackFrame.cpp). A stripped engine is known by that.
 """
 
-from typing import FrozenSet, Optional
+from typing import Optional
 
 from ..arch import WORD, Arch, Convention
 from ..proof.reads import reads_through
@@ -25,24 +25,26 @@ LOOKED_AT = 256
 
 def known_interpreters(
     memory: Memory, arch: Arch, convention: Convention, target: Optional[int]
-) -> FrozenSet[int]:
+) -> frozenset[int]:
     """Addresses of the interpreters, as far as they are known.
 
     The stub's own call target counts too, if the code there does what the
     interpreter does: an engine may have no symbols, or an interpreter of another name.
     """
     symbols = {memory.symbol_address(name) for name in (INTERPRETER, ASM_INTERPRETER)}
-    known = {address for address in symbols if address}
-    if target is not None and target not in known:
-        if behaves_like_interpreter(memory, arch, convention, target):
-            known.add(target)
-    return frozenset(known)
+    known: set[Optional[int]] = {address for address in symbols if address}
+    stranger = target is not None and target not in known
+    if stranger and behaves_like_interpreter(memory, arch, convention, target):
+        known.add(target)
+    return frozenset(address for address in known if address)
 
 
 def behaves_like_interpreter(
-    memory: Memory, arch: Arch, convention: Convention, address: int
+    memory: Memory, arch: Arch, convention: Convention, address: Optional[int]
 ) -> bool:
     """Whether the code at an address reads [arg], [arg + 8] and takes arg + 16."""
+    if address is None:
+        return False
     try:
         code = memory.read(address, LOOKED_AT)
     except ThunkError:

@@ -8,7 +8,7 @@ Facts: lib/Runtime/Language/JavascriptStackWalker.h, lib/Runtime/Base/CallInfo.h
 """
 
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from ..arch import WORD
 from ..proof import Offsets
@@ -50,7 +50,7 @@ class CallInfo:
         return self.raw & 0xFFFFFF
 
     @property
-    def flags(self) -> List[str]:
+    def flags(self) -> list[str]:
         bits = self.raw >> 24 & 0xFF
         return [name for bit, name in FLAGS if bits & bit]
 
@@ -80,8 +80,8 @@ class Layout:
     function: Optional[Function] = None
     """Only where the object's chain confirms it."""
     call_info: Optional[CallInfo] = None
-    args: List[JsValue] = field(default_factory=list)
-    problems: List[str] = field(default_factory=list)
+    args: list[JsValue] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def looks_sound(self) -> bool:
@@ -145,9 +145,9 @@ def _word(memory: Memory, address: int, what: str, layout: Layout) -> Optional[i
         return None
 
 
-def words(memory: Memory, address: int, count: int) -> List[Tuple[int, Optional[int]]]:
+def words(memory: Memory, address: int, count: int) -> list[tuple[int, Optional[int]]]:
     """Raw words with their addresses; None for one that cannot be read."""
-    found: List[Tuple[int, Optional[int]]] = []
+    found: list[tuple[int, Optional[int]]] = []
     for i in range(count):
         try:
             found.append((address + WORD * i, memory.word(address + WORD * i)))

@@ -4,8 +4,9 @@ Every road ends in the same test: the bytes must have the shape of a block. Road
 cost least and tell most come first; all of them are bounded.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD, Arch
 from ..target import Memory, Region, ThunkError
@@ -58,7 +59,7 @@ class Locator:
     def __init__(self, memory: Memory, arch: Arch) -> None:
         self.memory = memory
         self.arch = arch
-        self._blocks: Dict[int, Optional[Thunk]] = {}
+        self._blocks: dict[int, Optional[Thunk]] = {}
 
     def block_at(self, address: int) -> Optional[Thunk]:
         """The block that an address lies in."""
@@ -324,9 +325,9 @@ class Locator:
             return None
 
 
-def known_blocks(locator: Locator) -> List[Found]:
+def known_blocks(locator: Locator) -> list[Found]:
     """Every block that can be found: from here, and in executable memory."""
-    blocks: Dict[int, Found] = {}
+    blocks: dict[int, Found] = {}
     try:
         found = locator.here()
         blocks[found.thunk.address] = found

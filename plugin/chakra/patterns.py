@@ -6,11 +6,11 @@ places that are filled in at run time: lib/Backend/InterpreterThunkEmitter.cpp.
 
 import struct
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Optional
 
 from ..arch import Arch
 from ..proof import Offsets
-from .thunk import Thunk
+from .thunk import Thunk, parse
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pattern:
     convention: str
     title: str
     header: bytes
-    loads: Tuple[int, int, int]
+    loads: tuple[int, int, int]
     """Where the three offsets of the chain go."""
     interpreter: int
     """Where the interpreter's address goes (four moves on ARM64)."""
@@ -34,7 +34,7 @@ def _code(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-PATTERNS: Dict[str, Pattern] = {
+PATTERNS: dict[str, Pattern] = {
     pattern.convention: pattern
     for pattern in (
         Pattern(
@@ -99,8 +99,16 @@ CALLS = {"aarch64": _code("20003fd6"), "x86_64": _code("ffd0")}
 """How stubs call: blr x1, call rax."""
 
 
+EXAMPLE, EXAMPLE_SIZE, EXAMPLE_OFFSETS = 0x10000, 4096, Offsets(40, 8, 80)
+
+
 def fill(
-    pattern: Pattern, arch: Arch, start: int, end: int, offsets: Offsets, interpreter: int
+    pattern: Pattern,
+    arch: Arch,
+    start: int,
+    end: int,
+    offsets: Offsets,
+    interpreter: int,
 ) -> bytes:
     """The header with its places filled in, for stubs from `start` to `end`."""
     header = bytearray(pattern.header)
@@ -127,23 +135,43 @@ def fill(
 
 def emitted(thunk: Thunk, convention: str, offsets: Offsets, interpreter: int) -> bytes:
     """The block that the engine's emitter would have made in this one's place."""
-    pattern, arch = PATTERNS[convention], thunk.arch
-    call = CALLS[arch.name]
-    header_size = len(pattern.header)
     code = bytearray(thunk.code)
-    start = thunk.address + header_size
-    code[:header_size] = fill(
-        pattern, arch, start, thunk.address + thunk.epilogue, offsets, interpreter
-    )
-    for at in range(header_size, thunk.epilogue - arch.stub_size + 1, arch.stub_size):
-        stub = call + arch.branch_to(at + len(call), thunk.epilogue)
-        code[at : at + arch.stub_size] = stub.ljust(arch.stub_size, b"\xcc")
-    code[thunk.epilogue : thunk.epilogue + len(pattern.epilogue)] = pattern.epilogue
+    pattern = PATTERNS[convention]
+    fields = (pattern, thunk.arch, thunk.address, thunk.epilogue, offsets, interpreter)
+    _write(code, *fields)
     return bytes(code)
+
+
+def pattern_block(convention: str, arch: Arch) -> Thunk:
+    """A block of a pattern on its own, at a made-up address."""
+    code = bytearray(EXAMPLE_SIZE)
+    end = EXAMPLE_SIZE - 32
+    _write(code, PATTERNS[convention], arch, EXAMPLE, end, EXAMPLE_OFFSETS, EXAMPLE)
+    thunk = parse(bytes(code), EXAMPLE, arch)
+    assert thunk
+    return thunk
+
+
+def _write(
+    code: bytearray,
+    pattern: Pattern,
+    arch: Arch,
+    address: int,
+    epilogue: int,
+    offsets: Offsets,
+    interpreter: int,
+) -> None:
+    """Header, stubs and epilogue into a block's bytes."""
+    size, call = len(pattern.header), CALLS[arch.name]
+    code[:size] = fill(
+        pattern, arch, address + size, address + epilogue, offsets, interpreter
+    )
+    for at in range(size, epilogue - arch.stub_size + 1, arch.stub_size):
+        stub = call + arch.branch_to(at + len(call), epilogue)
+        code[at : at + arch.stub_size] = stub.ljust(arch.stub_size, b"\xcc")
+    code[epilogue : epilogue + len(pattern.epilogue)] = pattern.epilogue
 
 
 def pattern_of(convention: str) -> Pattern:
     """The pattern of a convention; KeyError for one that the emitter does not know."""
     return PATTERNS[convention]
-
-

@@ -8,7 +8,7 @@ lib/Backend/InterpreterThunkEmitter.cpp.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import Optional
 
 from ..arch import Arch, Stub
 from ..arch.decode import LONGEST, decode
@@ -37,10 +37,10 @@ class Thunk:
     epilogue: int
     common: Stub
     """What the stubs are, all but odd ones."""
-    odd: Tuple[int, ...]
+    odd: tuple[int, ...]
     """Numbers of the stubs whose bytes differ from the others'."""
-    doubtful: FrozenSet[int] = frozenset()
-    """Those of them at the row's beginning that may be part of the header instead."""
+    doubtful: frozenset[int] = frozenset()
+    """Those of them that do not even look like stubs, and may be something else."""
 
     @property
     def size(self) -> int:
@@ -108,22 +108,20 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     if header_end is None or first > MAX_HEADER:
         return None
     first = _before(code, header_end, first, arch)
+    end = _behind(code, end, common.target, arch)
     total = (end - first) // arch.stub_size
     odd = tuple(
         n for n in range(total) if stubs.get(first + n * arch.stub_size) != common
     )
-    whole = (alike[0] - first) // arch.stub_size
-    doubtful = frozenset(
-        n for n in range(whole) if first + n * arch.stub_size not in stubs
-    )
+    doubtful = frozenset(n for n in odd if first + n * arch.stub_size not in stubs)
     return Thunk(
         arch, address, code, first, total, common.target, common, odd, doubtful
     )
 
 
-def _stubs(code: bytes, arch: Arch) -> Dict[int, Stub]:
+def _stubs(code: bytes, arch: Arch) -> dict[int, Stub]:
     """Everything in the block that reads as a stub, by offset."""
-    found: Dict[int, Stub] = {}
+    found: dict[int, Stub] = {}
     step = arch.stub_size
     for offset in range(0, len(code) - step + 1, step):
         stub = arch.parse_stub(code[offset : offset + step], offset)
@@ -157,7 +155,15 @@ def _before(code: bytes, header_end: int, first: int, arch: Arch) -> int:
     return start
 
 
-def block_starts(address: int) -> List[Tuple[int, int]]:
+def _behind(code: bytes, end: int, epilogue: int, arch: Arch) -> int:
+    """Likewise at the row's end: between it and the epilogue there is only padding."""
+    step = arch.stub_size
+    while end + step <= epilogue and not arch.is_padding(code[end : end + step]):
+        end += step
+    return end
+
+
+def block_starts(address: int) -> list[tuple[int, int]]:
     """(start, size) of every block that an address may lie in, likeliest first.
 
     InterpreterThunkEmitter::ConvertToEntryPoint masks with the block size.

@@ -1,7 +1,5 @@
 """From facts and memory to verdicts: R1-R12, sections A-G, and the six diagnoses."""
 
-from typing import Dict, List
-
 from . import (
     section_a,
     section_b,
@@ -26,7 +24,7 @@ SECTIONS = (
 )
 
 
-def judge_items(a: Assessment, claims: Dict[str, Check]) -> List[Check]:
+def judge_items(a: Assessment, claims: dict[str, Check]) -> list[Check]:
     """A1 … G6, in order."""
     return [check for section in SECTIONS for check in section.items(a, claims)]
 

@@ -5,7 +5,7 @@ hand and decodes the layout; nothing is judged here.
 """
 
 from dataclasses import dataclass
-from typing import FrozenSet, Optional
+from typing import Optional
 
 from ..arch import ARCHES, Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
@@ -90,7 +90,7 @@ def _fitting(memory: Memory, thunk: Thunk) -> Facts:
     A header that saves argument registers takes them from there. One that saves none
     relies on its caller, unless the system is one on which callers never store them.
     """
-    nobody: FrozenSet[int] = frozenset()
+    nobody: frozenset[int] = frozenset()
     tried = [prove(thunk, c, None, nobody) for c in thunk.arch.conventions]
     return max(tried, key=lambda facts: _fit(facts, memory.os))
 

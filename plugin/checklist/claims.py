@@ -5,7 +5,7 @@ claim fails and says so.
 """
 
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Optional
 
 from ..arch import ANCHOR, WORD
 from ..chakra.layout import ARGS, CallInfo, read_layout
@@ -31,10 +31,10 @@ TITLES = {
 }
 
 
-def judge_claims(a: Assessment) -> Dict[str, Check]:
+def judge_claims(a: Assessment) -> dict[str, Check]:
     """R1 … R12 in order."""
     checks = {name: _static(a, name) for name in TITLES}
-    live: Dict[str, Callable[[Assessment, Check], Check]] = {
+    live: dict[str, Callable[[Assessment, Check], Check]] = {
         "R1": _pointer_now,
         "R2": _function_now,
         "R3": _call_info_now,
@@ -47,10 +47,21 @@ def judge_claims(a: Assessment) -> Dict[str, Check]:
     }
     for name, look in live.items():
         checks[name] = look(a, checks[name])
+    if checks["R12"].verdict == FAIL:
+        for name in ("R2", "R3", "R4"):
+            checks[name] = _resting_on_caller(checks[name])
     return checks
 
 
-def overall(claims: Dict[str, Check]) -> str:
+def _resting_on_caller(check: Check) -> Check:
+    """What reads the caller's words cannot hold when the caller did not store them."""
+    if check.verdict != PASS:
+        return check
+    why = "it rests on what the caller stored, and R12 fails"
+    return replace(check, verdict=UNKNOWN, evidence=[*check.evidence, why])
+
+
+def overall(claims: dict[str, Check]) -> str:
     """`broken`, `sound` or `undecided`."""
     verdicts = {check.verdict for check in claims.values()}
     if FAIL in verdicts:
@@ -273,7 +284,7 @@ def _judge_stored(
     a: Assessment, check: Check, place: int, function: int, info: CallInfo
 ) -> Check:
     """What the caller left at `place`, against what it passed in registers."""
-    wrong: List[str] = []
+    wrong: list[str] = []
     word = f"[{place:#x}] = {function:#x}"
     known = try_function(a.memory, function, a.facts.offsets)
     passed = a.call.passed_function
@@ -301,7 +312,7 @@ def _judge_stored(
 
 
 def _judge_stored_args(
-    a: Assessment, check: Check, place: int, good: List[str]
+    a: Assessment, check: Check, place: int, good: list[str]
 ) -> Check:
     layout = read_layout(a.memory, place, a.facts.offsets)
     if any(text.startswith("args[") for text in layout.problems):

@@ -5,7 +5,8 @@ ways: a wrong offset is issue 1 (issue 6 names the same offset as copied from x6
 arithmetic that is no stack address at all is issue 6.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Optional
 
 from . import mends
 from .assess import Assessment
@@ -48,10 +49,10 @@ class Present(NamedTuple):
 
 
 def diagnose(
-    a: Assessment, claims: Dict[str, Check], items: Sequence[Check]
-) -> List[Diagnosis]:
+    a: Assessment, claims: dict[str, Check], items: Sequence[Check]
+) -> list[Diagnosis]:
     """Issues 1-6, in order."""
-    rules: Dict[int, Callable[[Assessment, Dict[str, Check]], Optional[Present]]] = {
+    rules: dict[int, Callable[[Assessment, dict[str, Check]], Optional[Present]]] = {
         1: _offset,
         2: _convention,
         3: _alignment,
@@ -60,7 +61,7 @@ def diagnose(
         6: _arithmetic,
     }
     failed = {check.id for check in items if check.verdict == FAIL}
-    found: List[Diagnosis] = []
+    found: list[Diagnosis] = []
     for number, rule in rules.items():
         present = rule(a, claims)
         if present:
@@ -70,7 +71,8 @@ def diagnose(
                     number,
                     TITLES[number],
                     "present",
-                    because or [n for n in WATCHED[number] if claims[n].verdict == FAIL],
+                    because
+                    or [n for n in WATCHED[number] if claims[n].verdict == FAIL],
                     present.cause,
                     present.mend,
                 )
@@ -89,7 +91,7 @@ def _static_fails(a: Assessment, *names: str) -> bool:
     return any(a.facts.claims[name].holds is False for name in names)
 
 
-def _offset(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _offset(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if not _static_fails(a, "R2", "R3", "R4"):
         return None
     if late_stores(a) and not _static_fails(a, "R4"):
@@ -127,7 +129,7 @@ def _what_it_finds(a: Assessment) -> str:
     return a.facts.claims["R2"].evidence[0].split(": ", 1)[-1]
 
 
-def _convention(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _convention(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if claims["R12"].verdict != FAIL:
         return None
     registers = a.convention.arguments
@@ -144,7 +146,7 @@ def _convention(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     return Present(cause, Mend([text], proved=False))
 
 
-def _alignment(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _alignment(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if claims["R5"].verdict != FAIL:
         return None
     cause = claims["R5"].evidence[-1].split(": ", 1)[-1]
@@ -154,7 +156,7 @@ def _alignment(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     return Present(f"SP at the stub's call: {cause}", mends.alignment(a.facts))
 
 
-def _saving(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _saving(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     late = late_stores(a)
     if late and _static_fails(a, "R2", "R3", "R4"):
         cause = f"an argument is lost before it is saved: {late[0].split(': ', 1)[-1]}"
@@ -179,7 +181,7 @@ def _lost(a: Assessment, name: str) -> str:
     return finding.evidence[0].split(": ", 1)[-1]
 
 
-def _address(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _address(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if claims["R7"].verdict != FAIL:
         return None
     if a.facts.claims["R7"].holds is False:
@@ -199,7 +201,7 @@ def _address(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
     return Present(cause, Mend([text], proved=False))
 
 
-def _arithmetic(a: Assessment, claims: Dict[str, Check]) -> Optional[Present]:
+def _arithmetic(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if a.facts.claims["R1"].holds is not False:
         return None
     cause = a.facts.claims["R1"].evidence[0].split(": ", 1)[-1]

@@ -4,20 +4,21 @@ Every mend is applied to a copy of the block and proved again; `proved` says tha
 it all static claims hold. What cannot be proved is only a hint.
 """
 
-from typing import Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Optional
 
 from ..arch import WORD
+from ..arch.decode import Instruction, decode
 from ..chakra.patterns import emitted, pattern_of
 from ..chakra.thunk import Thunk, parse
 from ..proof import Facts, prove
-from ..arch.decode import Instruction, decode
 from ..proof.edit import (
     Edit,
     apply,
     change_number,
     rename,
-    replaced,
     reordered,
+    replaced,
 )
 from ..proof.run import Step
 from .model import Mend
@@ -44,7 +45,7 @@ def _interpreters(facts: Facts) -> "frozenset[int]":
     return frozenset([facts.interpreter]) if facts.interpreter else frozenset()
 
 
-def _proved(facts: Facts, edits: List[Edit]) -> Optional[Mend]:
+def _proved(facts: Facts, edits: list[Edit]) -> Optional[Mend]:
     if not edits or not holds(facts, apply(facts.thunk, edits)):
         return None
     return Mend([edit.text for edit in edits], proved=True)
@@ -70,7 +71,7 @@ def _pointer_edits(facts: Facts) -> Iterator[Edit]:
             yield replaced(setter, code, facts.thunk)
 
 
-def _function_places(facts: Facts) -> List[int]:
+def _function_places(facts: Facts) -> list[int]:
     """Where the function object stands, from entry SP."""
     if facts.convention.caller_stores is not None:
         return [facts.convention.caller_stores]
@@ -101,10 +102,10 @@ def alignment(facts: Facts) -> Optional[Mend]:
     return whole_header(facts)
 
 
-def _resized(facts: Facts, by: int) -> List[Edit]:
+def _resized(facts: Facts, by: int) -> list[Edit]:
     """Every edit that a frame of another size needs; none if one is impossible."""
     sp, arch = facts.thunk.arch.sp, facts.thunk.arch
-    edits: List[Edit] = []
+    edits: list[Edit] = []
     inside = False
     for step in facts.main.steps:
         insn = step.insn
@@ -156,7 +157,7 @@ def late_store(facts: Facts) -> Optional[Mend]:
     return _proved(facts, [Edit(start, code, text)]) or whole_header(facts)
 
 
-def _straight_header(facts: Facts) -> List[Step]:
+def _straight_header(facts: Facts) -> list[Step]:
     """The header's instructions up to the first branch: these may change places."""
     steps = []
     for step in facts.header:
@@ -166,11 +167,11 @@ def _straight_header(facts: Facts) -> List[Step]:
     return steps
 
 
-def _late(facts: Facts) -> "List[tuple[Instruction, Instruction]]":
+def _late(facts: Facts) -> "list[tuple[Instruction, Instruction]]":
     from .section_f import late_stores_of
 
     by_offset = {step.at: step.insn for step in facts.header}
-    pairs = {}
+    pairs: dict[int, int] = {}
     for _, store, earlier in late_stores_of(facts):
         pairs.setdefault(store, earlier)
     return [(by_offset[a], by_offset[b]) for a, b in pairs.items()]
@@ -185,7 +186,7 @@ def restore(facts: Facts) -> Optional[Mend]:
     return whole_header(facts)
 
 
-def _restoring(facts: Facts) -> Iterator[List[Edit]]:
+def _restoring(facts: Facts) -> Iterator[list[Edit]]:
     """Candidates, smallest first."""
     yield from _epilogue_numbers(facts)
     yield from _renamed(facts)
@@ -202,7 +203,7 @@ def _restoring(facts: Facts) -> Iterator[List[Edit]]:
                     yield [*edits, pointer]
 
 
-def _epilogue_numbers(facts: Facts) -> Iterator[List[Edit]]:
+def _epilogue_numbers(facts: Facts) -> Iterator[list[Edit]]:
     arch, sp = facts.thunk.arch, facts.thunk.arch.sp
     for step in facts.main.steps:
         insn = step.insn
@@ -218,7 +219,7 @@ def _epilogue_numbers(facts: Facts) -> Iterator[List[Edit]]:
                 yield [replaced(insn, code, facts.thunk)]
 
 
-def _renamed(facts: Facts) -> Iterator[List[Edit]]:
+def _renamed(facts: Facts) -> Iterator[list[Edit]]:
     """Another register in place of a callee-saved one that the header destroys."""
     state = facts.main.state
     if state is None:

@@ -4,15 +4,13 @@ That a piece of engine code ran is for a trace to see; what it left behind is re
 here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk).
 """
 
-from typing import List
-
 from .sections import Assessment, Check, Claims, known
 
 NO_FUNCTION = "no function object at hand that its chain confirms"
 STOP = "stop in an interpreted call, or run thunk-trace"
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     return [_generated(a), _valid(a), _entry_point(a), _logged(a), _converted(a)]
 
 

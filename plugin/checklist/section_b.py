@@ -5,8 +5,6 @@ helper in assembly. It is disassembled backwards, which on x86-64 can go wrong; 
 was really passed is read at the entry point.
 """
 
-from typing import List
-
 from ..chakra.callsite import CallSite, find_call_site
 from ..chakra.objects import TYPE
 from ..target import ThunkError
@@ -18,7 +16,7 @@ TYPE_ENTRY_POINT = 0x18
 STOP = "stop in an interpreted call, or run thunk-trace"
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
     return [
         _lowered(a),
@@ -92,5 +90,3 @@ def _captured(site: CallSite) -> Check:
     if site.ambiguous:
         lines.append("read backwards: earlier lines may start at the wrong byte")
     return plain("B5", title, PASS if lines else UNKNOWN, lines or [site.why])
-
-

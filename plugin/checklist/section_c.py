@@ -1,14 +1,21 @@
 """C. Dynamic thunk code: what the header's instructions do."""
 
-from typing import List
-
 from ..proof.claims import STATIC
 from ..proof.facts import Saved
 from .model import FAIL, PASS, UNKNOWN
-from .sections import Assessment, Check, Claims, from_claims, from_proof, known, not_here, plain
+from .sections import (
+    Assessment,
+    Check,
+    Claims,
+    from_claims,
+    from_proof,
+    known,
+    not_here,
+    plain,
+)
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     return [
         _pattern(a),
         _arguments_saved(a, claims),

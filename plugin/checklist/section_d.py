@@ -1,13 +1,11 @@
 """D. Stack layout: the words that the interpreter will read."""
 
-from typing import List
-
 from ..chakra.layout import ARGS
 from .model import FAIL, PASS, UNKNOWN
 from .sections import Assessment, Check, Claims, from_claims, plain
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     return [
         from_claims(
             "D1", "the layout is as the interpreter expects", claims, ["R2", "R3", "R4"]
@@ -35,5 +33,3 @@ def _this(a: Assessment, claims: Claims) -> Check:
     cell = call.state.byte(layout + ARGS)
     lines = [f"[L+{ARGS}] was stored by +{cell.writer:#x}"] if cell.writer else []
     return plain("D4", title, PASS, lines or [f"[L+{ARGS}] is the caller's word"])
-
-

@@ -1,20 +1,16 @@
 """E. Control flow: dispatch branch, range check, and on into the interpreter."""
 
-from typing import List
-
 from ..proof.claims import cite
 from .model import FAIL, PASS, UNKNOWN
 from .sections import Assessment, Check, Claims, from_claims, not_here, plain
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     return [
         from_claims("E1", "the branch goes to the function's stub", claims, ["R7"]),
         _range_check(a, claims),
         from_claims("E3", "the target is executable memory", claims, ["R8"]),
-        from_claims(
-            "E4", "execution goes on in the interpreter", claims, ["R6", "R7"]
-        ),
+        from_claims("E4", "execution goes on in the interpreter", claims, ["R6", "R7"]),
         _readable(a, claims),
     ]
 

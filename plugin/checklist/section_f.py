@@ -1,16 +1,14 @@
 """F. Calling convention: caller, header and interpreter agree."""
 
-from typing import List, Tuple
-
+from ..arch.decode import Instruction
 from ..proof import Facts
 from ..proof.claims import cite
-from ..arch.decode import Instruction
 from ..proof.values import Entry
 from .model import FAIL
 from .sections import Assessment, Check, Claims, from_claims, from_proof, plain
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     pointer = a.convention.arguments[0]
     abi = "AAPCS64" if a.arch.lr else "the x64 ABI"
     return [
@@ -22,7 +20,9 @@ def items(a: Assessment, claims: Claims) -> List[Check]:
         ),
         from_claims("F2", f"{abi} is kept", claims, ["R5", "R9", "R10"]),
         _clobbered(a, claims),
-        from_claims("F4", f"the interpreter gets its pointer in {pointer}", claims, ["R1"]),
+        from_claims(
+            "F4", f"the interpreter gets its pointer in {pointer}", claims, ["R1"]
+        ),
         from_claims("F5", "SP is aligned when the interpreter starts", claims, ["R5"]),
     ]
 
@@ -36,12 +36,12 @@ def _clobbered(a: Assessment, claims: Claims) -> Check:
     return from_proof("F3", title, a, ["R2", "R3", "R4"])
 
 
-def late_stores(a: Assessment) -> List[str]:
+def late_stores(a: Assessment) -> list[str]:
     """Evidence for argument registers that were overwritten before their store."""
     return [line for line, _, _ in late_stores_of(a.facts)]
 
 
-def late_stores_of(facts: Facts) -> "List[Tuple[str, int, int]]":
+def late_stores_of(facts: Facts) -> "list[tuple[str, int, int]]":
     """(evidence, offset of the store, offset of what overwrote the register)."""
     found = []
     saved = {s.register for s in facts.saved}
@@ -59,7 +59,7 @@ def late_stores_of(facts: Facts) -> "List[Tuple[str, int, int]]":
     return found
 
 
-def _stored_registers(insn: Instruction) -> List[str]:
+def _stored_registers(insn: Instruction) -> list[str]:
     """The registers that an instruction stores to memory."""
     if insn.mnemonic == "push":
         return [insn.operands[0].register]

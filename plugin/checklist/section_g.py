@@ -1,17 +1,13 @@
 """G. What the document leaves out and the engine depends on."""
 
-from typing import List
-
 from ..chakra.thunk import BLOCK_SIZES
 from .sections import Assessment, Check, Claims, from_claims, known
 
 
-def items(a: Assessment, claims: Claims) -> List[Check]:
+def items(a: Assessment, claims: Claims) -> list[Check]:
     return [
         from_claims("G1", f"{a.arch.fp} anchors the layout", claims, ["R11"]),
-        from_claims(
-            "G2", "the epilogue undoes the prologue", claims, ["R9", "R10"]
-        ),
+        from_claims("G2", "the epilogue undoes the prologue", claims, ["R9", "R10"]),
         from_claims("G3", "callee-saved registers survive", claims, ["R10"]),
         from_claims("G4", "the stub calls the interpreter", claims, ["R6"]),
         _block_size(a),

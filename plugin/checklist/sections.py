@@ -1,6 +1,7 @@
 """What the modules of the sections share: making a check out of claims or facts."""
 
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from .assess import Assessment
 from .model import (
@@ -13,7 +14,7 @@ from .model import (
     verdict_of,
 )
 
-Claims = Dict[str, Check]
+Claims = dict[str, Check]
 
 __all__ = [
     "Assessment",

@@ -48,6 +48,18 @@ stubs, convention, interpreter, and how it was found.
   --json    the list as JSON""",
     ),
     Help(
+        "thunk-compare",
+        "Set the thunk beside the pattern that its convention expects.",
+        "thunk-compare [ADDRESS] [--all] [--json]",
+        """Shows argument registers, frame, layout pointer, allocation, control flow and
+epilogue of the thunk found here beside the header that the engine's emitter makes
+for the same convention, each read from the instructions. Differences are marked.
+
+  ADDRESS   as for thunk-inspect
+  --all     the other conventions as well
+  --json    all of them as JSON""",
+    ),
+    Help(
         "thunk-snapshot",
         "Save what an inspection looks at to a file.",
         "thunk-snapshot FILE [ADDRESS]",

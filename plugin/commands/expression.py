@@ -5,7 +5,6 @@ code in the process.
 """
 
 import re
-from typing import List
 
 from ..target import MASK64, ThunkError
 from .session import Session
@@ -35,11 +34,13 @@ def evaluate(text: str, session: Session) -> int:
         total += sign * _value(match, session)
         sign, wants_value = 1, False
     if wants_value:
-        raise ThunkError(f"cannot read {text!r}: a register, number or symbol is missing")
+        raise ThunkError(
+            f"cannot read {text!r}: a register, number or symbol is missing"
+        )
     return total & MASK64
 
 
-def _tokens(text: str) -> "List[re.Match[str]]":
+def _tokens(text: str) -> "list[re.Match[str]]":
     tokens, place = [], 0
     text = text.rstrip()
     while place < len(text):
@@ -56,7 +57,10 @@ def _tokens(text: str) -> "List[re.Match[str]]":
 def _value(match: "re.Match[str]", session: Session) -> int:
     number, register = match.group("number"), match.group("register")
     if number:
-        return int(number, 0 if number[:2].lower() == "0x" else 10)
+        value = int(number, 0 if number[:2].lower() == "0x" else 10)
+        if value > MASK64:
+            raise ThunkError(f"{number} has more than 64 bits")
+        return value
     if register:
         value = session.register(register)
         if value is None:

@@ -2,14 +2,15 @@
 
 import argparse
 import shlex
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Type
+from collections.abc import Sequence
+from typing import Any, NoReturn, Optional
 
 from ..chakra.layout import read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
-from ..inspection import inspect, locator_for
+from ..inspection import find_thunk, inspect, locator_for
 from ..proof import Offsets
-from ..report import find
+from ..report import compare, find
 from ..report.as_json import layout_dict, to_json
 from ..report.layout import layout_words
 from ..report.text import Detail, render, render_layout
@@ -92,6 +93,21 @@ class Find(Command):
         return find.render(blocks, session.style())
 
 
+class Compare(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("address", nargs="*")
+        parser.add_argument("--all", action="store_true")
+        parser.add_argument("--json", action="store_true")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        found = find_thunk(memory, _address(options.address, session))
+        assessment = assess(memory, found)
+        if options.json:
+            return compare.to_json(assessment)
+        return compare.render(assessment, session.style(), options.all)
+
+
 class Snapshot(Command):
     def arguments(self, parser: Parser) -> None:
         parser.add_argument("file")
@@ -105,10 +121,11 @@ class Snapshot(Command):
         return f"saved {size} bytes of memory to {options.file}"
 
 
-COMMANDS: Dict[str, Type[Command]] = {
+COMMANDS: dict[str, type[Command]] = {
     "thunk-inspect": Inspect,
     "thunk-layout": Layout,
     "thunk-find": Find,
+    "thunk-compare": Compare,
     "thunk-snapshot": Snapshot,
 }
 
@@ -135,14 +152,14 @@ def run_command(name: str, line: str, session: Session) -> str:
     return command.run(parser.parse_args(_split(line)), session)
 
 
-def _split(line: str) -> List[str]:
+def _split(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
         raise UsageError(f"cannot read this line: {error}") from None
 
 
-def options_of(name: str) -> List[str]:
+def options_of(name: str) -> list[str]:
     """The --options of a command, for completion."""
     parser = Parser(prog=name, add_help=False)
     COMMANDS[name]().arguments(parser)

@@ -1,7 +1,5 @@
 """The commands in gdb: registered at load, done by `commands.run` when typed."""
 
-from typing import List
-
 import gdb
 
 from ..commands import HELP, Help, help_text
@@ -33,7 +31,7 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]
             raise gdb.GdbError(f"{self.name}: {one_line(error)}") from None
         gdb.write(text + "\n")
 
-    def complete(self, text: str, word: str) -> "List[str] | int":
+    def complete(self, text: str, word: str) -> "list[str] | int":
         if not text.split(" ")[-1].startswith("-"):
             return int(gdb.COMPLETE_EXPRESSION)
         from ..commands.run import options_of

@@ -1,7 +1,8 @@
 """The selected thread in gdb, as a Target."""
 
 import re
-from typing import Dict, List, Optional
+from pathlib import Path
+from typing import Optional
 
 import gdb
 
@@ -22,7 +23,7 @@ class GdbTarget:
     @property
     def arch(self) -> str:
         name = gdb.selected_inferior().architecture().name()
-        return ARCH_NAMES.get(name, name)
+        return ARCH_NAMES.get(name, str(name))
 
     @property
     def os(self) -> str:
@@ -37,9 +38,9 @@ class GdbTarget:
                 return system
         return "linux"
 
-    def registers(self) -> Dict[str, int]:
+    def registers(self) -> dict[str, int]:
         frame = gdb.newest_frame()
-        found: Dict[str, int] = {}
+        found: dict[str, int] = {}
         arch = ARCHES.get(self.arch)
         for name in (*arch.registers, *arch.extra) if arch else ():
             try:
@@ -55,7 +56,7 @@ class GdbTarget:
             raise Unreadable(address, size) from None
         return bytes(data)
 
-    def regions(self) -> Optional[List[Region]]:
+    def regions(self) -> Optional[list[Region]]:
         """A local process' own map is read directly; gdb's table serves a remote
         one. A core file's table lacks anonymous memory, which is no map for us."""
         connection = gdb.selected_inferior().connection
@@ -87,8 +88,8 @@ class GdbTarget:
         except gdb.error:
             return None
 
-    def frames(self, limit: int) -> List[Frame]:
-        found: List[Frame] = []
+    def frames(self, limit: int) -> list[Frame]:
+        found: list[Frame] = []
         frame = gdb.newest_frame()
         arch = ARCHES[self.arch]
         while frame is not None and len(found) < limit:
@@ -101,21 +102,20 @@ class GdbTarget:
         return found
 
 
-def _proc_maps(pid: int) -> Optional[List[Region]]:
+def _proc_maps(pid: int) -> Optional[list[Region]]:
     try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+        text = Path(f"/proc/{pid}/maps").read_text("utf-8", "replace")
     except OSError:
         return None
     regions = []
-    for line in lines:
+    for line in text.splitlines():
         span, permissions, _, _, _, *name = line.split(None, 5)
         start, end = (int(text, 16) for text in span.split("-"))
         regions.append(Region(start, end, permissions[:3], name[0] if name else ""))
     return regions
 
 
-def _mappings(text: str) -> Optional[List[Region]]:
+def _mappings(text: str) -> Optional[list[Region]]:
     found = []
     for line in text.splitlines():
         match = _MAPPING.match(line)

@@ -10,7 +10,9 @@ def _load() -> None:
     root = Path(__file__).resolve().parent.parent
     if "thunk_inspect" not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            "thunk_inspect", root / "__init__.py", submodule_search_locations=[str(root)]
+            "thunk_inspect",
+            root / "__init__.py",
+            submodule_search_locations=[str(root)],
         )
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)

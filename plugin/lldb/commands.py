@@ -1,6 +1,6 @@
 """The commands in lldb: registered at load, done by `commands.run` when typed."""
 
-from typing import Any, Dict, Type
+from typing import Any
 
 import lldb
 
@@ -12,7 +12,7 @@ class ThunkCommand:
 
     help: Help
 
-    def __init__(self, debugger: Any, internal_dict: Dict[str, Any]) -> None:
+    def __init__(self, debugger: Any, internal_dict: dict[str, Any]) -> None:
         self.debugger = debugger
 
     def __call__(self, debugger: Any, line: str, context: Any, result: Any) -> None:
@@ -40,7 +40,7 @@ class ThunkCommand:
         return help_text(self.help)
 
 
-def _command(help: Help) -> Type[ThunkCommand]:
+def _command(help: Help) -> type[ThunkCommand]:
     name = "".join(part.capitalize() for part in help.name.split("-"))
     return type(name, (ThunkCommand,), {"help": help})
 
@@ -51,6 +51,5 @@ CLASSES = {command.__name__: command for command in map(_command, HELP)}
 def register(debugger: Any, module: str) -> None:
     """Add the commands; `module` is where lldb finds the classes by name."""
     for name, command in CLASSES.items():
-        debugger.HandleCommand(
-            f"command script add --overwrite --class {module}.{name} {command.help.name}"
-        )
+        add = f"command script add --overwrite --class {module}.{name}"
+        debugger.HandleCommand(f"{add} {command.help.name}")

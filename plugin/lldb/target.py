@@ -1,6 +1,6 @@
 """The selected thread in lldb, as a Target."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 import lldb
 
@@ -23,7 +23,7 @@ class LldbTarget:
     @property
     def arch(self) -> str:
         name = self._target.GetTriple().split("-")[0]
-        return ARCH_NAMES.get(name, name)
+        return ARCH_NAMES.get(name, str(name))
 
     @property
     def os(self) -> str:
@@ -32,9 +32,9 @@ class LldbTarget:
             return "macos"
         return "windows" if "windows" in triple else "linux"
 
-    def registers(self) -> Dict[str, int]:
+    def registers(self) -> dict[str, int]:
         frame = self._thread.GetFrameAtIndex(0)
-        found: Dict[str, int] = {}
+        found: dict[str, int] = {}
         arch = ARCHES.get(self.arch)
         for name in (*arch.registers, *arch.extra) if arch else ():
             value = register_value(frame, name)
@@ -50,12 +50,12 @@ class LldbTarget:
             raise Unreadable(address, size)
         return bytes(data)
 
-    def regions(self) -> Optional[List[Region]]:
+    def regions(self) -> Optional[list[Region]]:
         """None where the list is empty: a stub without a map, or a core file's."""
         if not self._process.GetProcessInfo().IsValid():
             return None
         regions = self._process.GetMemoryRegions()
-        found: List[Region] = []
+        found: list[Region] = []
         info = lldb.SBMemoryRegionInfo()
         for n in range(regions.GetSize()):
             if regions.GetMemoryRegionAtIndex(n, info) and info.IsMapped():
@@ -75,7 +75,7 @@ class LldbTarget:
     def symbol_address(self, name: str) -> Optional[int]:
         return symbol_start(self._target, name)
 
-    def frames(self, limit: int) -> List[Frame]:
+    def frames(self, limit: int) -> list[Frame]:
         count = min(self._thread.GetNumFrames(), limit)
         frames = (self._thread.GetFrameAtIndex(n) for n in range(count))
         return [Frame(frame.GetPC(), frame.GetSP() & MASK64) for frame in frames]

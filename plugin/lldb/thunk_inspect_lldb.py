@@ -14,7 +14,9 @@ def __lldb_init_module(debugger, internal_dict):  # type: ignore[no-untyped-def]
     root = here.parent
     if "thunk_inspect" not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            "thunk_inspect", root / "__init__.py", submodule_search_locations=[str(root)]
+            "thunk_inspect",
+            root / "__init__.py",
+            submodule_search_locations=[str(root)],
         )
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)

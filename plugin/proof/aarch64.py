@@ -4,7 +4,7 @@ An instruction that is not in the table makes everything unknown, on purpose. Ea
 entry is held against an emulator in tests/test_effects.py.
 """
 
-from typing import Callable, Dict, Tuple
+from typing import Callable
 
 from ..arch.decode import Instruction, Operand
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
@@ -78,7 +78,9 @@ def _two(operation: str, sets_flags: bool = False) -> Effect:
             raise Unmodelled
         target, *sources = insn.operands
         a, b = (_source(state, operand) for operand in sources)
-        value = state.bitwise_and(a, b) if operation == "and" else combine(operation, a, b)
+        value = (
+            state.bitwise_and(a, b) if operation == "and" else combine(operation, a, b)
+        )
         if sets_flags:
             state.flags = Flags(operation, a, b, target.size)
         _write(state, target.register, value)
@@ -93,9 +95,7 @@ def _inverted(operation: str) -> Effect:
     def effect(state: State, insn: Instruction) -> Flow:
         target, a, b = insn.operands
         inverse = combine("xor", _source(state, b), Const(MASK64))
-        _write(
-            state, target.register, combine(operation, _source(state, a), inverse)
-        )
+        _write(state, target.register, combine(operation, _source(state, a), inverse))
         return None
 
     return effect
@@ -178,7 +178,7 @@ def _memory(state: State, operand: Operand) -> Value:
     return add(base, operand.displacement)
 
 
-def _access(state: State, insn: Instruction, count: int) -> Tuple[Value, Value]:
+def _access(state: State, insn: Instruction, count: int) -> tuple[Value, Value]:
     """(address accessed, new base) of an instruction with `count` data registers."""
     operand = insn.operands[count]
     if operand.kind != "mem":
@@ -302,9 +302,9 @@ def _nothing(state: State, insn: Instruction) -> Flow:
     return None
 
 
-TESTS = "eq ne hs lo mi pl hi ls ge lt gt le".split()
+TESTS = ["eq", "ne", "hs", "lo", "mi", "pl", "hi", "ls", "ge", "lt", "gt", "le"]
 
-EFFECTS: Dict[str, Effect] = {
+EFFECTS: dict[str, Effect] = {
     "mov": _move,
     "movz": _move,
     "mvn": _move_not,
@@ -383,5 +383,3 @@ def execute(state: State, insn: Instruction) -> Flow:
     except (Unmodelled, ValueError, IndexError, KeyError):
         state.forget(f"+{state.at:#04x} {insn.text}: no known effect")
         return None
-
-

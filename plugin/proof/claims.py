@@ -5,13 +5,14 @@ path that a valid call can take; it fails if there is a valid call for which it 
 not; else nothing is said but why.
 """
 
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
 from ..arch import ANCHOR, WORD, Convention
-from ..chakra.thunk import Thunk
 from ..arch.decode import Instruction
+from ..chakra.thunk import Thunk
 from .run import RESULT, CallSite, Path
-from .state import State
+from .state import State, chain, may_be_anything
 from .values import (
     Const,
     Derived,
@@ -26,6 +27,7 @@ from .values import (
     Value,
     add,
     always,
+    function_of,
     inputs,
     unknown_in,
 )
@@ -34,6 +36,8 @@ AT_CALL = ("R1", "R2", "R3", "R4", "R5", "R6", "R11")
 STATIC = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
 
 
+NULL_PAGES = 0x10000
+"""Addresses below this are mapped nowhere."""
 BELOW = "below SP at the call, where the interpreter's own frame comes"
 
 
@@ -63,7 +67,7 @@ class Judge:
         self,
         thunk: Thunk,
         convention: Convention,
-        interpreters: FrozenSet[int],
+        interpreters: frozenset[int],
     ) -> None:
         self.thunk = thunk
         self.arch = thunk.arch
@@ -124,7 +128,7 @@ class Judge:
 
     # Claims.
 
-    def judge(self, path: Path) -> Dict[str, Finding]:
+    def judge(self, path: Path) -> dict[str, Finding]:
         """Every claim on one path."""
         if not path.steps:
             return {claim: Finding(None, [path.why]) for claim in STATIC}
@@ -138,19 +142,22 @@ class Judge:
             )
         findings["R9"] = self._returns(path)
         findings["R10"] = self._restored(path)
-        if any(found["R6"].holds is False for found in at_call):
+        if any(
+            found["R6"].holds is False or not isinstance(call.target, Const)
+            for found, call in zip(at_call, path.calls)
+        ):
             self._without_interpreter(findings)
         return self._weaken(path, findings)
 
     @staticmethod
-    def _without_interpreter(findings: Dict[str, Finding]) -> None:
+    def _without_interpreter(findings: dict[str, Finding]) -> None:
         """What is called is not the interpreter: nobody knows whether it returns."""
         for claim in ("R9", "R10"):
             if findings[claim].holds:
-                why = ["what the stub calls is not the interpreter: see R6"]
+                why = ["what the stub calls may not be the interpreter: see R6"]
                 findings[claim] = Finding(None, why, findings["R6"].at)
 
-    def _weaken(self, path: Path, found: Dict[str, Finding]) -> Dict[str, Finding]:
+    def _weaken(self, path: Path, found: dict[str, Finding]) -> dict[str, Finding]:
         """An access that may fault takes the certainty from all that comes after."""
         if not path.state or not path.state.hazards:
             return found
@@ -183,16 +190,14 @@ class Judge:
             last = path.steps[-1]
             stubs = len(path.numbers)
             text = f"{_ending(path)} before the dispatch ({stubs} stubs concerned)"
-            return Finding(
-                False if certain else None, [cite(last.insn, text)], last.at
-            )
+            return Finding(False if certain else None, [cite(last.insn, text)], last.at)
         verdict, insn = path.own_stub, path.dispatch.insn
         good = "goes to the function's own stub, through its m_dynamicInterpreterThunk"
         return Finding(
             verdict.holds, [cite(insn, verdict.why or good)], path.dispatch.at
         )
 
-    def _at_call(self, path: Path, call: CallSite) -> Dict[str, Finding]:
+    def _at_call(self, path: Path, call: CallSite) -> dict[str, Finding]:
         state = call.state.fork()
         sp, arch = state.sp, self.arch
         layout = state.get(self.convention.arguments[0])
@@ -214,7 +219,7 @@ class Judge:
         state: State,
         layout: Value,
         setter: Instruction,
-    ) -> Dict[str, Finding]:
+    ) -> dict[str, Finding]:
         return {
             "R1": self._layout(layout, setter, call, state),
             "R2": self._word(state, layout, 0, 0, setter),
@@ -234,7 +239,7 @@ class Judge:
         text = cite(setter, f"{register} = {self.name(layout)}")
         if offset is None:
             base = layout.base if isinstance(layout, Sum) else layout
-            bad = isinstance(base, (Entry, Slot, Garbage)) and base != Entry(register)
+            bad = may_be_anything(base, self.arch, self.convention)
             return Finding(False if bad else None, [text], at)
         if offset % WORD:
             return Finding(False, [f"{text}, which is not 8-byte aligned"], at)
@@ -255,7 +260,12 @@ class Judge:
         return stored if stored is not None else self.convention.stack_arguments
 
     def _word(
-        self, state: State, layout: Value, distance: int, index: int, setter: Instruction
+        self,
+        state: State,
+        layout: Value,
+        distance: int,
+        index: int,
+        setter: Instruction,
     ) -> Finding:
         """[L + distance] against the register that the caller passed it in."""
         place = add(layout, distance)
@@ -291,14 +301,12 @@ class Judge:
     def _insn(self, at: int) -> Instruction:
         return self._steps[at]
 
-    _steps: Dict[int, Instruction] = {}
+    _steps: dict[int, Instruction] = {}
 
-    def _arguments(
-        self, state: State, layout: Value, setter: Instruction
-    ) -> Finding:
+    def _arguments(self, state: State, layout: Value, setter: Instruction) -> Finding:
         """args[i] for every i: those from registers, then those from the stack."""
         start = add(layout, 2 * WORD)
-        good: List[str] = []
+        good: list[str] = []
         at: Optional[int] = None
         for i, register in enumerate(self.convention.register_args):
             place = add(start, WORD * i)
@@ -324,7 +332,7 @@ class Judge:
         at = setter.address - self.thunk.address
         if offset is None:
             text = f"args start at {self.name(start)}, not on the stack"
-            holds = None if unknown_in(start) or isinstance(start, Derived) else False
+            holds = None if _may_be_same(start) else False
             return Finding(holds, [cite(setter, text)], at)
         first = offset + WORD * count
         if first != convention.stack_arguments:
@@ -339,14 +347,16 @@ class Judge:
         for place in sorted(state.stack):
             cell = state.stack[place]
             home = Slot(place - place % WORD)
-            if place < first or (cell.value == home and cell.index == place % WORD):
+            if place < first or (cell.value == home and cell.part == place % WORD):
                 continue
             number = (place - first) // WORD + count
             holds = None if unknown_in(cell.value) else False
             text = f"it overwrites args[{number}] at {self.place(place)}"
             insn = setter if cell.writer is None else self._insn(cell.writer)
             return Finding(
-                holds, [cite(insn, f"{text}; hits every Count from {number + 1} up")], at
+                holds,
+                [cite(insn, f"{text}; hits every Count from {number + 1} up")],
+                at,
             )
         text = f"args[{count}] and on stand at {self.place(first)}, where the caller"
         return Finding(True, [cite(setter, f"{text} stored them")], at)
@@ -381,8 +391,8 @@ class Judge:
             return f"the shadow space reaches the return address ({self.place(0)})"
         start = call.state.from_entry_sp(layout)
         if start is not None:
-            last = max(start + WORD * (2 + len(self.convention.register_args)), start)
-            if start < end and sp < last:
+            # The layout goes on upwards for as many args as a call has.
+            if start < end:
                 return "the shadow space overlaps the layout"
         for step, offset, size in path.state.reads if path.state else ():
             if step > call.step and offset < end and sp < offset + size:
@@ -400,9 +410,11 @@ class Judge:
             return Finding(None, [cite(call.insn, unknown.why)], at)
         text = f"{register} = {self.name(target)}"
         if not isinstance(target, Const):
-            return Finding(
-                False, [cite(call.insn, f"{text}, which is not the interpreter")], at
-            )
+            holds = False
+            if _may_be_same(target) and not self._never_interpreter(path, target):
+                holds = None
+            text = f"{text}, which is not the interpreter"
+            return Finding(holds, [cite(call.insn, text)], at)
         if not self.interpreters:
             why = f"{text}; where the interpreter stands is not known"
             return Finding(None, [cite(setter, why)], at)
@@ -410,6 +422,22 @@ class Judge:
             return Finding(True, [cite(setter, f"{text}, the interpreter")], at)
         wanted = " or ".join(f"{address:#x}" for address in sorted(self.interpreters))
         return Finding(False, [cite(setter, f"{text}, should be {wanted}")], at)
+
+    def _never_interpreter(self, path: Path, target: Value) -> bool:
+        """Whether a target computed from the stub misses the interpreter for all stubs.
+
+        Without a known interpreter, only what is no address at all can be ruled out.
+        """
+        for part in inputs(target):
+            steps = chain(part, self.convention.arguments[0])
+            number_of = function_of(target, part) if steps and len(steps) == 3 else None
+            if number_of is None:
+                continue
+            goals = [number_of(self.thunk.stub_address(n)) for n in path.numbers]
+            if self.interpreters:
+                return self.interpreters.isdisjoint(goals)
+            return all(goal < NULL_PAGES for goal in goals)
+        return False
 
     def _anchor(
         self, path: Path, call: CallSite, layout: Value, setter: Instruction
@@ -427,7 +455,9 @@ class Judge:
         text = f"{fp} + {ANCHOR} = {self.name(add(value, ANCHOR))}"
         if add(value, ANCHOR) == layout and not isinstance(layout, Garbage):
             return Finding(True, [cite(insn, f"{text} = the layout")], at)
-        if any(isinstance(p, (Derived, Mask)) for v in (value, layout) for p in inputs(v)):
+        if any(
+            isinstance(p, (Derived, Mask)) for v in (value, layout) for p in inputs(v)
+        ):
             return Finding(None, [cite(insn, text)], at)
         return Finding(
             False, [cite(insn, f"{text}, but the layout is {self.name(layout)}")], at
@@ -468,7 +498,7 @@ class Judge:
             cell = state.stack[place]
             home = Slot(place - place % WORD)
             own = place >= self.convention.stack_arguments
-            if not own or (cell.value == home and cell.index == place % WORD):
+            if not own or (cell.value == home and cell.part == place % WORD):
                 continue
             insn = last if cell.writer is None else self._insn(cell.writer)
             text = f"it overwrites the caller's frame at {self.place(place)}"
@@ -477,7 +507,7 @@ class Judge:
             return Finding(holds, [cite(insn, text)], at)
         return None
 
-    def _loop(self, path: Path) -> List[str]:
+    def _loop(self, path: Path) -> list[str]:
         """The instructions that go round, and why: mostly a lost return address."""
         lines = [cite(step.insn) for step in path.loop]
         lines[0] += f": these {len(lines)} instructions go round for ever"
@@ -488,11 +518,11 @@ class Judge:
         if path.end != "returned" or not path.state or not path.calls:
             return Finding(None, [cite(last.insn, _ending(path))], last.at)
         state, arch = path.state, self.arch
-        wanted: Dict[str, Value] = {
+        wanted: dict[str, Value] = {
             register: Entry(register) for register in self.convention.callee_saved
         }
         wanted[arch.sp] = add(Entry(arch.sp), arch.return_slot)
-        bad: List[Finding] = []
+        bad: list[Finding] = []
         for register, value in wanted.items():
             actual = state.get(register)
             holds = always(actual, value)
@@ -510,12 +540,12 @@ class Judge:
 def judge(
     thunk: Thunk,
     convention: Convention,
-    interpreters: FrozenSet[int],
+    interpreters: frozenset[int],
     paths: Sequence[Path],
-) -> Dict[str, Finding]:
+) -> dict[str, Finding]:
     """Every static claim over all paths."""
     judge = Judge(thunk, convention, interpreters)
-    collected: Dict[str, List[Finding]] = {claim: [] for claim in STATIC}
+    collected: dict[str, list[Finding]] = {claim: [] for claim in STATIC}
     for path in paths:
         judge._steps = {step.at: step.insn for step in path.steps}
         for claim, finding in judge.judge(path).items():
@@ -533,6 +563,11 @@ def worst(findings: Sequence[Finding]) -> Finding:
             if finding.holds is wanted:
                 return finding
     return findings[0]
+
+
+def _may_be_same(value: Value) -> bool:
+    """Whether a value is computed so that it may come out right all the same."""
+    return any(isinstance(part, (Unknown, Derived, Mask)) for part in inputs(value))
 
 
 def _at_each(findings: Sequence[Finding]) -> Finding:

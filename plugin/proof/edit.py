@@ -5,12 +5,13 @@ only if the result decodes to just the instruction that was wanted.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from ..arch import Arch
-from ..chakra.thunk import Thunk, parse
 from ..arch.decode import Instruction, Operand, decode
+from ..chakra.thunk import Thunk, parse
 
 _FIELDS = ((10, 12, 1), (10, 12, 8), (15, 7, 8), (0, 5, 1), (5, 5, 1), (10, 5, 1))
 """Fields of ARM64 instructions: (lowest bit, width, unit)."""
@@ -25,7 +26,7 @@ class Edit(NamedTuple):
 
 
 def with_operands(
-    insn: Instruction, wanted: Tuple[Operand, ...], arch: Arch
+    insn: Instruction, wanted: tuple[Operand, ...], arch: Arch
 ) -> Optional[bytes]:
     """The instruction with other operands, if one field makes the difference."""
     numbers = {
@@ -121,7 +122,7 @@ def rename(insn: Instruction, old: str, new: str, arch: Arch) -> Optional[bytes]
     return code
 
 
-def apply(thunk: Thunk, edits: List[Edit]) -> Optional[Thunk]:
+def apply(thunk: Thunk, edits: list[Edit]) -> Optional[Thunk]:
     """The block with these edits; None if they leave its shape."""
     code = bytearray(thunk.code)
     for edit in edits:
@@ -129,7 +130,7 @@ def apply(thunk: Thunk, edits: List[Edit]) -> Optional[Thunk]:
     return parse(bytes(code), thunk.address, thunk.arch)
 
 
-def reordered(steps: List[Instruction], moves: Dict[int, int]) -> List[Instruction]:
+def reordered(steps: list[Instruction], moves: dict[int, int]) -> list[Instruction]:
     """Instructions with some moved before others: {address: before address}."""
     order = list(steps)
     for source, before in moves.items():

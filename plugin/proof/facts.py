@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from ..arch import WORD, Convention
+from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from . import claims
-from ..arch.decode import Instruction
 from .run import CallSite, Explorer, Path, Step
 from .state import Offsets, State, chain
 from .values import Const, Entry, Load, Value, inputs
@@ -26,11 +26,11 @@ class Saved(NamedTuple):
 class Facts:
     thunk: Thunk
     convention: Convention
-    paths: Tuple[Path, ...]
-    claims: Dict[str, claims.Finding]
+    paths: tuple[Path, ...]
+    claims: dict[str, claims.Finding]
     main: Path
     """The path that most functions take."""
-    untaken: Dict[int, State]
+    untaken: dict[int, State]
     """States by offset where no valid call gets, such as at a guard's trap."""
 
     @property
@@ -95,22 +95,26 @@ class Facts:
         return None
 
     @property
-    def saved(self) -> List[Saved]:
+    def saved(self) -> list[Saved]:
         """What the header stored of the caller's registers, in order of place."""
         dispatch = self.main.dispatch
         sp = self.sp_at_dispatch
         if dispatch is None or sp is None:
             return []
-        found: List[Saved] = []
+        found: list[Saved] = []
         for offset, cell in sorted(dispatch.state.stack.items()):
-            whole = isinstance(cell.value, Entry) and cell.index == 0
-            if whole and cell.writer is not None and _word_is_whole(dispatch.state, offset):
+            whole = isinstance(cell.value, Entry) and cell.part == 0
+            if (
+                whole
+                and cell.writer is not None
+                and _word_is_whole(dispatch.state, offset)
+            ):
                 assert isinstance(cell.value, Entry)
                 found.append(Saved(cell.value.register, offset - sp, cell.writer))
         return found
 
     @property
-    def header(self) -> List[Step]:
+    def header(self) -> list[Step]:
         """The header's instructions on the main path, the dispatch included."""
         return [s for s in self.main.steps if s.at < self.thunk.first_stub]
 
@@ -134,7 +138,7 @@ class Facts:
         found = self.claims["R4"].holds
         return "homed" if found or not self._descending(homed) else "pushed"
 
-    def _descending(self, homed: List[Saved]) -> bool:
+    def _descending(self, homed: list[Saved]) -> bool:
         """Pushed pairs put later arguments below earlier ones."""
         places = {s.register: s.offset for s in homed}
         first = places.get(self.convention.arguments[0])
@@ -147,16 +151,21 @@ def _word_is_whole(state: State, offset: int) -> bool:
     return all(
         (cell := state.stack.get(offset + n)) is not None
         and cell.value == first.value
-        and cell.index == n
+        and cell.part == n
         for n in range(WORD)
     )
 
 
-def _main_path(paths: Tuple[Path, ...]) -> Path:
+def _main_path(paths: tuple[Path, ...]) -> Path:
     """The path that tells most: most stubs, then farthest."""
     return max(
         paths,
-        key=lambda p: (bool(p.calls), len(p.numbers), p.end == "returned", len(p.steps)),
+        key=lambda p: (
+            bool(p.calls),
+            len(p.numbers),
+            p.end == "returned",
+            len(p.steps),
+        ),
     )
 
 
@@ -165,7 +174,7 @@ def prove(
     thunk: Thunk,
     convention: Convention,
     offsets: Optional[Offsets] = None,
-    interpreters: FrozenSet[int] = frozenset(),
+    interpreters: frozenset[int] = frozenset(),
 ) -> Facts:
     """Prove what can be proved of a block under a calling convention.
 

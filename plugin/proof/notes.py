@@ -1,6 +1,6 @@
 """One short note per instruction: what it does to the frame and the layout."""
 
-from typing import Dict, List, Optional
+from typing import Optional
 
 from ..arch import ANCHOR
 from .facts import Facts
@@ -11,7 +11,7 @@ from .values import Const, Entry, Load, Value, always
 CHAIN = ("function -> functionInfo", "functionInfo -> body", "body -> stub")
 
 
-def notes(facts: Facts) -> Dict[int, str]:
+def notes(facts: Facts) -> dict[int, str]:
     """Notes by offset in the block, for every instruction of the main path."""
     steps = facts.main.steps
     after = [step.before for step in steps[1:]] + [facts.main.state]
@@ -37,9 +37,7 @@ def _note(facts: Facts, step: Step, after: State) -> str:
     if stored:
         return stored
     changed = [
-        name
-        for name in after.registers
-        if step.before.get(name) != after.get(name)
+        name for name in after.registers if step.before.get(name) != after.get(name)
     ]
     texts = [_register_note(facts, name, after.get(name), step) for name in changed]
     return next(filter(None, texts), "")
@@ -47,10 +45,14 @@ def _note(facts: Facts, step: Step, after: State) -> str:
 
 def _stored(facts: Facts, step: Step, after: State) -> str:
     """Names of the words that an instruction stored, as the layout has them."""
-    words: List[str] = []
+    words: list[str] = []
     for offset in sorted(after.stack):
         cell = after.stack[offset]
-        if cell.writer != step.at or cell.index or step.before.stack.get(offset) == cell:
+        if (
+            cell.writer != step.at
+            or cell.part
+            or step.before.stack.get(offset) == cell
+        ):
             continue
         words.append(_word_name(facts, offset, cell.value))
     if not words:
@@ -64,12 +66,12 @@ def _stored(facts: Facts, step: Step, after: State) -> str:
 def _word_name(facts: Facts, offset: int, value: Value) -> str:
     arguments = facts.convention.arguments
     if not isinstance(value, Entry):
-        return f"to [{place_in_layout(facts, offset)}]"
+        return f"to {place_in_layout(facts, offset)}"
     if value.register not in arguments:
         return value.register
     index = arguments.index(value.register)
     name = ("function", "callInfo")[index] if index < 2 else f"args[{index - 2}]"
-    return f"{name} to {place_in_layout(facts, offset)}"
+    return f"{name} {place_in_layout(facts, offset)}"
 
 
 def place_in_layout(facts: Facts, offset: int) -> str:
@@ -88,11 +90,11 @@ def _register_note(facts: Facts, name: str, value: Value, step: Step) -> str:
     layout = facts.layout_value
     if name == convention.arguments[0] and layout is not None and value == layout:
         distance = facts.layout_offset
-        return f"the layout: {arch.sp} at dispatch {distance:+d}" if distance else ""
+        return f"layout = {arch.sp}{distance:+d}" if distance is not None else ""
     if name == arch.fp and facts.call:
         return _frame_pointer_note(facts, value)
     if isinstance(value, Const) and value.value == facts.interpreter:
-        return "the interpreter's address"
+        return "interpreter's address"
     if name == arch.sp:
         moved = _moved(step, value, arch.sp)
         return f"frame of {-moved} bytes" if moved and moved < 0 else ""
@@ -112,5 +114,3 @@ def _frame_pointer_note(facts: Facts, value: Value) -> str:
     if fp is not None and layout is not None and fp + ANCHOR == layout:
         return "fp anchors the layout"
     return "frame pointer"
-
-

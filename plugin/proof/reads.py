@@ -4,8 +4,6 @@ A straight run of instructions through the effects table: no branches are follow
 and it ends where the table does.
 """
 
-from typing import FrozenSet, Set, Tuple
-
 from ..arch import Arch, Convention
 from ..arch.decode import decode
 from .run import EXECUTE
@@ -17,12 +15,12 @@ MAX_INSTRUCTIONS = 48
 
 def reads_through(
     code: bytes, address: int, arch: Arch, convention: Convention
-) -> Tuple[FrozenSet[int], FrozenSet[int]]:
+) -> tuple[frozenset[int], frozenset[int]]:
     """(offsets read through the first argument, offsets added to it)."""
     argument = Entry(convention.arguments[0])
     state = State(arch, convention, code, address)
-    loads: Set[int] = set()
-    taken: Set[int] = set()
+    loads: set[int] = set()
+    taken: set[int] = set()
     at = 0
     for _ in range(MAX_INSTRUCTIONS):
         insn = decode(code[at : at + 16], address + at, arch)

@@ -5,12 +5,12 @@ followed unless it is decided for every stub; loops are found, and all is bounde
 """
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 from ..arch import Convention
+from ..arch.decode import LONGEST, Instruction, decode
 from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
-from ..arch.decode import LONGEST, Instruction, decode
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .state import ANY_FLAGS, Offsets, State, chain
 from .values import (
@@ -33,7 +33,7 @@ MAX_ODD_STUBS = 16
 
 RESULT = Derived("the interpreter's result", ())
 
-EXECUTE: Dict[str, Callable[[State, Instruction], Flow]] = {
+EXECUTE: dict[str, Callable[[State, Instruction], Flow]] = {
     "aarch64": aarch64.execute,
     "x86_64": x86_64.execute,
 }
@@ -87,15 +87,15 @@ class Verdict(NamedTuple):
 class Path:
     """One way through the block."""
 
-    numbers: FrozenSet[int]
+    numbers: frozenset[int]
     """The stubs whose functions can take this path."""
     doubt_at: Optional[int] = None
     """The step from which on it is not certain that a valid call takes this path."""
     shown: bool = False
     """Whether a fork on the way rests on an example of a call."""
-    steps: List[Step] = field(default_factory=list)
-    calls: List[CallSite] = field(default_factory=list)
-    guards: List[Guard] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    calls: list[CallSite] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
     dispatch: Optional[Dispatch] = None
     own_stub: Verdict = Verdict(None, "no dispatch branch was reached")
     """Whether the dispatch branch goes to the function's own stub."""
@@ -104,7 +104,7 @@ class Path:
     why: str = ""
     state: Optional[State] = None
     """At the end of the path."""
-    loop: Tuple[Step, ...] = ()
+    loop: tuple[Step, ...] = ()
 
     def fork(self) -> "Path":
         return Path(
@@ -129,12 +129,12 @@ class Explorer:
         self.convention = convention
         self.offsets = offsets
         self.execute = EXECUTE[thunk.arch.name]
-        self.paths: List[Path] = []
-        self.untaken: Dict[int, State] = {}
+        self.paths: list[Path] = []
+        self.untaken: dict[int, State] = {}
         """States on sides of conditions that no valid call takes."""
-        self.pending: List[Tuple[Path, State, int]] = []
+        self.pending: list[tuple[Path, State, int]] = []
 
-    def explore(self) -> List[Path]:
+    def explore(self) -> list[Path]:
         thunk = self.thunk
         state = State(
             thunk.arch, self.convention, thunk.code, thunk.address, self.offsets
@@ -155,7 +155,7 @@ class Explorer:
     def _walk(self, path: Path, state: State, at: int) -> None:
         """Follow a path to its end or to a fork."""
         thunk = self.thunk
-        seen: Dict[int, int] = {step.at: n for n, step in enumerate(path.steps)}
+        seen: dict[int, int] = {step.at: n for n, step in enumerate(path.steps)}
         while len(path.steps) < MAX_STEPS:
             if not 0 <= at < thunk.size:
                 return self._finish(path, state, "lost", "control leaves the block")
@@ -208,7 +208,11 @@ class Explorer:
             return self._dispatch(path, state, target)
         if isinstance(target, Const) and self.thunk.contains(target.value):
             return target.value - self.thunk.address
-        self._finish(path, state, "lost", "a second indirect jump leaves the block")
+        if target == self._home():
+            self._finish(path, state, "returned", "")
+        else:
+            why = "a second indirect jump leaves the block"
+            self._finish(path, state, "lost", why)
         return None
 
     def _dispatch(self, path: Path, state: State, target: Value) -> Optional[int]:
@@ -231,10 +235,10 @@ class Explorer:
 
     def _judge_dispatch(
         self, path: Path, target: Value
-    ) -> Tuple[Verdict, FrozenSet[int]]:
-        """(whether it goes to the own stub of every function, stubs that it reaches)."""
+    ) -> tuple[Verdict, frozenset[int]]:
+        """(whether it goes to every function's own stub, stubs that it reaches)."""
         at = path.dispatch.at if path.dispatch else None
-        nobody: FrozenSet[int] = frozenset()
+        nobody: frozenset[int] = frozenset()
         unknown = unknown_in(target)
         if unknown:
             return Verdict(None, unknown.why, at), nobody
@@ -310,30 +314,29 @@ class Explorer:
                 continue
             branch = path.fork()
             branch.numbers = numbers
-            if not decided and (path.shown or not certain):
-                if branch.doubt_at is None:
-                    branch.doubt_at = len(path.steps)
+            doubtful = not decided and (path.shown or not certain)
+            if doubtful and branch.doubt_at is None:
+                branch.doubt_at = len(path.steps)
             branch.shown = path.shown or not decided
             insn = path.steps[-1].insn
             branch.guards.append(Guard(state.at, insn, bool(decided)))
             self.pending.append((branch, state.fork(), at))
 
-    def _examples(self, condition: Optional[Condition]) -> Tuple[bool, bool]:
+    def _examples(self, condition: Optional[Condition]) -> tuple[bool, bool]:
         test = None
         if condition:
             test = _TESTS.get((condition.operation, condition.test))
         thunk = self.thunk
-        misalignment = thunk.arch.entry_misalignment
         stubs = tuple(
             thunk.stub_address(n)
             for n in (thunk.stub_count - 1, 0, thunk.stub_count // 2)
         )
         return witnesses(
-            condition, test, self.convention, self.offsets, misalignment, stubs
+            condition, test, self.convention, self.offsets, thunk.arch, stubs
         )
 
     def _note_untaken(self, state: State, at: int) -> None:
-        """A process may well be stopped where no valid call gets: at the guard's trap."""
+        """A process may be stopped where no valid call gets, as at a guard's trap."""
         thunk = self.thunk
         for _ in range(8):
             insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
@@ -346,8 +349,8 @@ class Explorer:
             at += len(insn.code)
 
     def _decide(
-        self, numbers: FrozenSet[int], condition: Optional[Condition]
-    ) -> Optional[Tuple[FrozenSet[int], FrozenSet[int]]]:
+        self, numbers: frozenset[int], condition: Optional[Condition]
+    ) -> Optional[tuple[frozenset[int], frozenset[int]]]:
         """(stubs that jump, stubs that do not), if the stub alone decides that."""
         if condition is None:
             return None
@@ -358,7 +361,9 @@ class Explorer:
             return None
         bits = 8 * condition.size
         address = self.thunk.stub_address
-        taken = frozenset(n for n in numbers if test(a(address(n)), b(address(n)), bits))
+        taken = frozenset(
+            n for n in numbers if test(a(address(n)), b(address(n)), bits)
+        )
         return taken, numbers - taken
 
     def _call(
@@ -371,7 +376,9 @@ class Explorer:
     ) -> Optional[int]:
         """Let the callee change whatever its convention lets it change."""
         if self.thunk.part(insn.address).startswith("stub"):
-            path.calls.append(CallSite(state.step, state.at, insn, flow.target, state.fork()))
+            path.calls.append(
+                CallSite(state.step, state.at, insn, flow.target, state.fork())
+            )
         else:
             why = "what it calls is not modelled"
             state.note_hazard(why, False)
@@ -392,10 +399,13 @@ class Explorer:
             state.spoil(state.sp, convention.shadow, "it lies in the shadow space")
         return following
 
+    def _home(self) -> Value:
+        """The caller's return address."""
+        lr = self.thunk.arch.lr
+        return Entry(lr) if lr else Slot(0)
+
     def _return(self, path: Path, state: State, target: Value) -> Optional[int]:
-        arch = self.thunk.arch
-        home = Entry(arch.lr) if arch.lr else Slot(0)
-        if target == home:
+        if target == self._home():
             self._finish(path, state, "returned", "")
             return None
         if isinstance(target, Const) and self.thunk.contains(target.value):
@@ -414,9 +424,11 @@ class Explorer:
         before = path.steps[first].before
         sp, lr = self.thunk.arch.sp, self.thunk.arch.lr
         body = path.steps[first:]
-        if lr and isinstance(state.get(lr), Const) and _straight(body):
+        held = state.get(lr) if lr else None
+        if isinstance(held, Const) and _hangs_on_lr(body):
             # Control hangs on the link register alone, which nothing in here sets.
-            if all(step.before.get(lr) == state.get(lr) for step in body):
+            assert lr
+            if all(step.before.get(lr) == held for step in body):
                 path.loop = tuple(body)
                 return True
         names = {*before.registers, *state.registers} - {sp}
@@ -429,13 +441,14 @@ class Explorer:
         return True
 
 
-def _straight(body: List[Step]) -> bool:
-    """Whether no condition and no call stands in a loop's body."""
-    flows = {"b", "ret", "br"}
-    return all(
-        step.insn.mnemonic in flows or not step.insn.mnemonic.startswith(("b", "cb", "tb"))
-        for step in body
-    )
+def _hangs_on_lr(body: list[Step]) -> bool:
+    """Whether a loop on ARM64 has no other way than plain `b` and `ret`."""
+    for step in body:
+        insn = step.insn
+        plain = insn.mnemonic == "b" or (insn.mnemonic == "ret" and not insn.operands)
+        if insn.mnemonic.startswith(("b", "cb", "tb", "ret")) and not plain:
+            return False
+    return True
 
 
 def _touches_memory(insn: Instruction) -> bool:
@@ -452,7 +465,7 @@ def _unsigned(number: int, bits: int) -> int:
     return number & ((1 << bits) - 1)
 
 
-_TESTS: Dict[Tuple[str, str], Callable[[int, int, int], bool]] = {
+_TESTS: dict[tuple[str, str], Callable[[int, int, int], bool]] = {
     ("sub", "eq"): lambda a, b, n: _unsigned(a - b, n) == 0,
     ("sub", "ne"): lambda a, b, n: _unsigned(a - b, n) != 0,
     ("sub", "hs"): lambda a, b, n: _unsigned(a, n) >= _unsigned(b, n),
@@ -470,4 +483,3 @@ _TESTS: Dict[Tuple[str, str], Callable[[int, int, int], bool]] = {
     ("and", "mi"): lambda a, b, n: _signed(a & b, n) < 0,
     ("and", "pl"): lambda a, b, n: _signed(a & b, n) >= 0,
 }
-

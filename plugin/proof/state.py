@@ -6,7 +6,7 @@ overlapping and partial stores come out right. Nothing here knows an instruction
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from ..arch import WORD, Arch, Convention
 from .values import (
@@ -28,16 +28,16 @@ from .values import (
 )
 
 NEAR = 0x1000
-"""How far from a pointer memory is taken to be readable. Nothing that a thunk needs
+"""How far from a pointer memory is taken to be readable: nothing that a thunk needs
 of an object or of its caller's frame lies farther."""
 
 
 class Byte(NamedTuple):
-    """One byte of stack: byte `index` of `value`, put there by the instruction at
+    """One byte of stack: byte `part` of `value`, put there by the instruction at
     offset `writer` of the block (None: it was there at entry)."""
 
     value: Value
-    index: int
+    part: int
     writer: Optional[int]
 
 
@@ -48,7 +48,7 @@ class Hazard(NamedTuple):
     """How many instructions were executed before this one."""
     why: str
     certain: bool
-    """True: there is a call in which it does. False: the analysis cannot rule it out."""
+    """True: there is a call in which it does. False: it cannot be ruled out."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class State:
     code: bytes
     base: int
     offsets: Optional[Offsets] = None
-    registers: Dict[str, Value] = field(default_factory=dict)
-    stack: Dict[int, Byte] = field(default_factory=dict)
+    registers: dict[str, Value] = field(default_factory=dict)
+    stack: dict[int, Byte] = field(default_factory=dict)
     flags: Optional[Flags] = ANY_FLAGS
     """None: set in a way that is not known."""
-    hazards: List[Hazard] = field(default_factory=list)
+    hazards: list[Hazard] = field(default_factory=list)
     lost: Optional[Unknown] = None
     """Set when the whole stack may have changed in an unknown way."""
     objects_changed: Optional[Unknown] = None
-    reads: List[Tuple[int, int, int]] = field(default_factory=list)
+    reads: list[tuple[int, int, int]] = field(default_factory=list)
     """Stack words read: (step, offset from entry SP, size)."""
     at: int = 0
     """Offset of the instruction that is being executed."""
@@ -172,7 +172,7 @@ class State:
     def read_stack(self, offset: int, size: int) -> Value:
         """`size` bytes of stack, zero-extended."""
         cells = [self.byte(offset + index) for index in range(size)]
-        return assemble([(cell.value, cell.index) for cell in cells])
+        return assemble([(cell.value, cell.part) for cell in cells])
 
     def byte(self, offset: int) -> Byte:
         """One byte of stack, as it is now."""
@@ -227,11 +227,11 @@ class State:
         function = Entry(self.convention.arguments[0])
         if base == function and 0 <= distance < NEAR:
             return
-        if isinstance(base, Load) and self._expected_pointer(base):
-            if 0 <= distance < NEAR:
-                return
+        expected = isinstance(base, Load) and self._expected_pointer(base)
+        if expected and 0 <= distance < NEAR:
+            return
         name = describe_pointer(base)
-        certain = isinstance(base, (Entry, Slot, Garbage)) and base != function
+        certain = may_be_anything(base, self.arch, self.convention)
         self.note_hazard(f"{name} need not be a pointer", certain)
 
     def _expected_pointer(self, value: Load) -> bool:
@@ -245,24 +245,38 @@ class State:
         return path == wanted[: len(path)]
 
 
-def strip(value: Value) -> Tuple[Value, int]:
+def may_be_anything(value: Value, arch: Arch, convention: Convention) -> bool:
+    """Whether some valid call has a number there that is no address."""
+    if isinstance(value, Entry):
+        return value.register not in (
+            convention.arguments[0],
+            arch.fp,
+            arch.lr,
+            arch.sp,
+        )
+    if isinstance(value, Slot):
+        return bool(arch.lr) or value.offset != 0
+    return isinstance(value, Garbage)
+
+
+def strip(value: Value) -> tuple[Value, int]:
     """A value as (base, constant distance)."""
     return (value.base, value.offset) if isinstance(value, Sum) else (value, 0)
 
 
-def chain(value: Value, function: str) -> Optional[Tuple[int, ...]]:
+def chain(value: Value, function: str) -> Optional[tuple[int, ...]]:
     """The offsets of the loads that lead from the function object to a value.
 
     () is the function itself; None when the value is not reached by plain loads.
     """
-    path: List[int] = []
+    path: list[int] = []
     while isinstance(value, Load):
         value, offset = strip(value.address)
         path.insert(0, offset)
     return tuple(path) if value == Entry(function) else None
 
 
-def assemble(parts: List[Tuple[Value, int]]) -> Value:
+def assemble(parts: list[tuple[Value, int]]) -> Value:
     """Bytes, lowest first, as one zero-extended value."""
     first = parts[0][0]
     size = len(parts)

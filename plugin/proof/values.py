@@ -4,8 +4,9 @@ Every value stands for the 64-bit number that the place holds in whatever call c
 through the block. Two values that compare equal are the same number in every call.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence, Tuple, Union
+from typing import Callable, Optional, Union
 
 MASK64 = (1 << 64) - 1
 
@@ -52,17 +53,17 @@ class Load:
 
 @dataclass(frozen=True)
 class Derived:
-    """Some other function of values: it is determined, but only its inputs are known."""
+    """Some other function of values: only what goes into it is known."""
 
     operation: str
-    inputs: Tuple["Value", ...]
+    inputs: tuple["Value", ...]
 
 
 @dataclass(frozen=True)
 class Mixed:
     """A word put together from bytes of several values."""
 
-    parts: Tuple["Value", ...]
+    parts: tuple["Value", ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def add(value: Value, offset: int) -> Value:
     if isinstance(value, Const):
         return Const((value.value + offset) & MASK64)
     if isinstance(value, Sum):
-        value, offset = value.base, value.offset + offset
+        return add(value.base, value.offset + offset)
     if isinstance(value, (Unknown, Garbage)):
         return value
     offset = (offset + (1 << 63) & MASK64) - (1 << 63)
@@ -100,7 +101,11 @@ def mask(value: Value, bits: int) -> Value:
     if isinstance(value, Const):
         return Const(value.value & bits)
     if isinstance(value, Mask):
-        value, bits = value.base, value.mask & bits
+        return mask(value.base, value.mask & bits)
+    if isinstance(value, Derived) and value.operation == "or":
+        one, other = value.inputs
+        if isinstance(other, Const):
+            return combine("or", mask(one, bits), Const(other.value & bits))
     if not bits:
         return Const(0)
     if bits == MASK64 or isinstance(value, (Unknown, Garbage)):
@@ -191,9 +196,10 @@ def always(actual: Value, expected: Value) -> Optional[bool]:
         return True
     if unknown_in(actual) or unknown_in(expected):
         return None
-    if isinstance(actual, (Mask, Derived)) or isinstance(expected, (Mask, Derived)):
-        # A mask may take away only bits that are always zero.
-        return None
+    for part in (*inputs(actual), *inputs(expected)):
+        if isinstance(part, (Mask, Derived)):
+            # A mask may take away only bits that are always zero.
+            return None
     return False
 
 

@@ -4,9 +4,9 @@ A condition that is not decided for every call may still be shown to go both way
 valid call for each side is proof enough. The numbers below are such as engines pass.
 """
 
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Optional
 
-from ..arch import Convention
+from ..arch import Arch, Convention
 from .flow import Condition
 from .state import Offsets, chain
 from .values import (
@@ -36,9 +36,9 @@ def witnesses(
     test: Optional[Callable[[int, int, int], bool]],
     convention: Convention,
     offsets: Optional[Offsets],
-    misalignment: int,
-    stubs: Tuple[int, ...],
-) -> Tuple[bool, bool]:
+    arch: Arch,
+    stubs: tuple[int, ...],
+) -> tuple[bool, bool]:
     """(whether some valid call jumps, whether some valid call does not)."""
     if condition is None:
         return False, False
@@ -48,7 +48,7 @@ def witnesses(
         return False, False
     seen = set()
     for number in range(ROUNDS):
-        call = _Call(number, convention, offsets, misalignment, stubs)
+        call = _Call(number, convention, offsets, arch, stubs)
         a, b = call.number_of(condition.a), call.number_of(condition.b)
         if a is None or b is None:
             return False, False
@@ -64,15 +64,15 @@ class _Call:
         number: int,
         convention: Convention,
         offsets: Optional[Offsets],
-        misalignment: int,
-        stubs: Tuple[int, ...],
+        arch: Arch,
+        stubs: tuple[int, ...],
     ) -> None:
         self.round = number
         self.convention = convention
         self.offsets = offsets
-        self.misalignment = misalignment
+        self.arch = arch
         self.stubs = stubs
-        self._leaves: Dict[Value, int] = {}
+        self._leaves: dict[Value, int] = {}
 
     def number_of(self, value: Value) -> Optional[int]:
         if isinstance(value, Const):
@@ -99,21 +99,25 @@ class _Call:
             self._leaves[value] = choice[(self.round + len(self._leaves)) % len(choice)]
         return self._leaves[value]
 
-    def _choices(self, value: Value) -> Optional[Tuple[int, ...]]:
+    def _choices(self, value: Value) -> Optional[tuple[int, ...]]:
         arguments = self.convention.arguments
         if isinstance(value, Entry):
             if value.register == arguments[0]:
                 return POINTERS
             if value.register == arguments[1]:
                 return CALL_INFOS
-            if value.register in ("sp", "rsp"):
-                return tuple(place + self.misalignment for place in STACKS)
+            if value.register in (self.arch.fp, self.arch.lr):
+                return POINTERS
+            if value.register == self.arch.sp:
+                return tuple(n + self.arch.entry_misalignment for n in STACKS)
             return ANYTHING
         if isinstance(value, Load):
             return self._loaded(value)
+        if value == Slot(0):
+            return POINTERS
         return None if isinstance(value, Unknown) else ANYTHING
 
-    def _loaded(self, value: Load) -> Optional[Tuple[int, ...]]:
+    def _loaded(self, value: Load) -> Optional[tuple[int, ...]]:
         """Words of objects: pointers and a stub where the chain has them."""
         path = chain(value, self.convention.arguments[0])
         if path is None or self.offsets is None:

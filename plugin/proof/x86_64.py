@@ -4,7 +4,7 @@ An instruction that is not in the table makes everything unknown, on purpose. Ea
 entry is held against an emulator in tests/test_effects.py.
 """
 
-from typing import Callable, Dict, Tuple
+from typing import Callable
 
 from ..arch import WORD
 from ..arch.decode import Instruction, Operand
@@ -21,9 +21,9 @@ class Unmodelled(Exception):
     """This form of the instruction has no effect in the table."""
 
 
-def _names() -> Dict[str, Tuple[str, int, int]]:
+def _names() -> dict[str, tuple[str, int, int]]:
     """Every register name as (64-bit name, first byte, size)."""
-    names: Dict[str, Tuple[str, int, int]] = {}
+    names: dict[str, tuple[str, int, int]] = {}
     for name in _LEGACY:
         wide = "r" + name
         names[wide], names["e" + name], names[name] = (
@@ -280,7 +280,7 @@ TESTS = {
     "jle": "le",
 }
 
-EFFECTS: Dict[str, Effect] = {
+EFFECTS: dict[str, Effect] = {
     "mov": _move,
     "movabs": _move,
     "movzx": _move,

@@ -1,7 +1,7 @@
 """A Report as JSON: the format of docs/formats.md. Addresses are hex strings."""
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 from ..chakra.layout import Layout
 from ..checklist.model import Check, Diagnosis
@@ -14,7 +14,7 @@ def hexed(value: Optional[int]) -> Optional[str]:
     return None if value is None else f"{value:#x}"
 
 
-def to_dict(report: Report) -> Dict[str, Any]:
+def to_dict(report: Report) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -40,7 +40,7 @@ def to_json(report: Report) -> str:
     return json.dumps(to_dict(report), indent=2, ensure_ascii=True)
 
 
-def _thunk(report: Report) -> Optional[Dict[str, Any]]:
+def _thunk(report: Report) -> Optional[dict[str, Any]]:
     thunk = report.thunk
     if thunk is None:
         return None
@@ -64,7 +64,7 @@ def _thunk(report: Report) -> Optional[Dict[str, Any]]:
     }
 
 
-def _frame(report: Report) -> Optional[Dict[str, Any]]:
+def _frame(report: Report) -> Optional[dict[str, Any]]:
     if report.frame is None:
         return None
     return {
@@ -74,7 +74,7 @@ def _frame(report: Report) -> Optional[Dict[str, Any]]:
     }
 
 
-def layout_dict(layout: Layout) -> Dict[str, Any]:
+def layout_dict(layout: Layout) -> dict[str, Any]:
     info = layout.call_info
     return {
         "address": hexed(layout.address),
@@ -97,7 +97,7 @@ def layout_dict(layout: Layout) -> Dict[str, Any]:
     }
 
 
-def _check(check: Check) -> Dict[str, Any]:
+def _check(check: Check) -> dict[str, Any]:
     return {
         "id": check.id,
         "title": check.title,
@@ -107,7 +107,7 @@ def _check(check: Check) -> Dict[str, Any]:
     }
 
 
-def _issue(issue: Diagnosis) -> Dict[str, Any]:
+def _issue(issue: Diagnosis) -> dict[str, Any]:
     return {
         "id": issue.id,
         "title": issue.title,

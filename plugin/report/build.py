@@ -1,13 +1,14 @@
 """Makes the Report of an inspection. The road's end: all is judged before."""
 
-from typing import Dict, List, Optional
+from dataclasses import asdict
+from typing import Optional
 
 from ..arch import ANCHOR, WORD
+from ..arch.decode import Instruction
 from ..chakra.layout import ARGS
 from ..checklist import Assessment, Check, judge_claims, judge_items, overall
 from ..checklist.diagnoses import diagnose
 from ..checklist.model import FAIL
-from ..arch.decode import Instruction
 from ..proof.notes import notes
 from ..target import MASK64, Memory, ThunkError
 from .model import CodeLine, FramePart, Report, StackWord, ThunkPart
@@ -33,7 +34,7 @@ def build(a: Assessment) -> Report:
     return report
 
 
-def empty(memory: Memory, pc: str, shown: List[str]) -> Report:
+def empty(memory: Memory, pc: str, shown: list[str]) -> Report:
     registers = memory.registers()
     return Report(
         arch=memory.arch,
@@ -45,7 +46,7 @@ def empty(memory: Memory, pc: str, shown: List[str]) -> Report:
     )
 
 
-def _shown(a: Assessment) -> List[str]:
+def _shown(a: Assessment) -> list[str]:
     """SP, the layout register and the dispatch register of this convention."""
     names = [a.arch.sp, a.convention.arguments[0]]
     dispatch = a.facts.main.dispatch
@@ -74,12 +75,7 @@ def _thunk(a: Assessment) -> ThunkPart:
         epilogue=thunk.address + thunk.epilogue,
         interpreter=facts.interpreter,
         interpreter_name=symbol.name if symbol else None,
-        offsets=offsets
-        and {
-            "function_info": offsets.function_info,
-            "function_proxy": offsets.function_proxy,
-            "dynamic_thunk": offsets.dynamic_thunk,
-        },
+        offsets=asdict(offsets) if offsets else None,
         stub=a.call.stub,
         stub_address=a.stub_address,
     )
@@ -88,13 +84,13 @@ def _thunk(a: Assessment) -> ThunkPart:
 def _frame(a: Assessment) -> Optional[FramePart]:
     if a.facts.frame_size is None:
         return None
-    saved: List[Dict[str, object]] = [
+    saved: list[dict[str, object]] = [
         {"register": s.register, "offset": s.offset} for s in a.facts.saved
     ]
     return FramePart(saved, a.facts.layout_offset, a.facts.frame_size)
 
 
-def _code(a: Assessment, claims: Dict[str, Check]) -> List[CodeLine]:
+def _code(a: Assessment, claims: dict[str, Check]) -> list[CodeLine]:
     """Header, stub and epilogue as a call runs through them, each once."""
     blamed = {
         finding.at
@@ -102,7 +98,7 @@ def _code(a: Assessment, claims: Dict[str, Check]) -> List[CodeLine]:
         if finding.holds is False and finding.at is not None
     }
     what = notes(a.facts)
-    lines: Dict[int, CodeLine] = {}
+    lines: dict[int, CodeLine] = {}
     for step in a.facts.main.steps:
         lines.setdefault(
             step.at, _line(step.at, step.insn, what.get(step.at, ""), step.at in blamed)
@@ -114,7 +110,7 @@ def _line(at: int, insn: Instruction, note: str, blamed: bool) -> CodeLine:
     return CodeLine(at, insn.code.hex(), insn.text, note, blamed)
 
 
-def _stack(a: Assessment) -> List[StackWord]:
+def _stack(a: Assessment) -> list[StackWord]:
     """From the layout pointer: the words the interpreter reads, then the frame."""
     layout = a.facts.layout_from_entry
     if layout is None:
@@ -159,9 +155,7 @@ def _role(a: Assessment, place: int) -> str:
         return "function"
     if place == WORD:
         return "callInfo"
-    saved = {
-        s.offset - (a.facts.layout_offset or 0): s.register for s in a.facts.saved
-    }
+    saved = {s.offset - (a.facts.layout_offset or 0): s.register for s in a.facts.saved}
     count = a.layout.call_info.arguments if a.layout and a.layout.call_info else 0
     index = (place - ARGS) // WORD
     if place >= ARGS and (index < count or place not in saved):

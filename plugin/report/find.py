@@ -1,14 +1,15 @@
 """The list of blocks that `thunk-find` prints."""
 
 import json
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from ..checklist import Assessment
 from .as_json import hexed
 from .text import Page, Style
 
 
-def _entry(a: Assessment) -> Dict[str, Any]:
+def _entry(a: Assessment) -> dict[str, Any]:
     return {
         "block": hexed(a.thunk.address),
         "block_size": a.thunk.size,
@@ -33,7 +34,7 @@ def render(blocks: Sequence[Assessment], style: Style) -> str:
             f"{a.thunk.address:#x}  {size}, {a.thunk.stub_count} stubs,"
             f" {a.facts.style()}",
         )
-        lines: List[str] = [f"found by: {a.found.by}"]
+        lines: list[str] = [f"found by: {a.found.by}"]
         if a.facts.interpreter is not None:
             symbol = a.memory.symbol_at(a.facts.interpreter)
             name = symbol.name if symbol else "no symbol"

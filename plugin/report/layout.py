@@ -1,16 +1,14 @@
 """The words of a layout on its own, for `thunk-layout`."""
 
-from typing import List
-
 from ..arch import WORD
 from ..chakra.layout import ARGS, Layout, words
 from ..target import Memory
 from .model import StackWord
 
 
-def layout_words(layout: Layout, memory: Memory) -> List[StackWord]:
+def layout_words(layout: Layout, memory: Memory) -> list[StackWord]:
     """function, callInfo and the args that were decoded, each with what it is."""
-    found: List[StackWord] = []
+    found: list[StackWord] = []
     for address, value in words(memory, layout.address, 2 + len(layout.args)):
         place = address - layout.address
         role, comment, wrong = _describe(layout, place)

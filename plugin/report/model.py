@@ -1,7 +1,7 @@
 """The Report: everything that a renderer may show, and nothing that it must decide."""
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import Optional
 
 from ..chakra.layout import Layout
 from ..checklist.model import Check, Diagnosis
@@ -53,7 +53,7 @@ class ThunkPart:
     epilogue: int
     interpreter: Optional[int]
     interpreter_name: Optional[str]
-    offsets: Optional[Dict[str, int]]
+    offsets: Optional[dict[str, int]]
     stub: Optional[int]
     """Number of the stub of the call in hand."""
     stub_address: Optional[int]
@@ -61,7 +61,7 @@ class ThunkPart:
 
 @dataclass(frozen=True)
 class FramePart:
-    saved: List[Dict[str, object]]
+    saved: list[dict[str, object]]
     layout_offset: Optional[int]
     frame_size: Optional[int]
 
@@ -72,16 +72,16 @@ class Report:
     os: str
     source: str
     pc: Optional[int]
-    registers: Dict[str, int]
-    shown: List[str]
+    registers: dict[str, int]
+    shown: list[str]
     """Registers for the head of the report."""
     thunk: Optional[ThunkPart] = None
     frame: Optional[FramePart] = None
     layout: Optional[Layout] = None
-    claims: List[Check] = field(default_factory=list)
-    checklist: List[Check] = field(default_factory=list)
-    issues: List[Diagnosis] = field(default_factory=list)
+    claims: list[Check] = field(default_factory=list)
+    checklist: list[Check] = field(default_factory=list)
+    issues: list[Diagnosis] = field(default_factory=list)
     verdict: str = "undecided"
-    problems: List[str] = field(default_factory=list)
-    code: List[CodeLine] = field(default_factory=list)
-    stack: List[StackWord] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    code: list[CodeLine] = field(default_factory=list)
+    stack: list[StackWord] = field(default_factory=list)

@@ -6,8 +6,9 @@ where the terminal has no UTF-8. Names from the target are cleaned before they g
 """
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Optional
 
 from ..chakra.layout import Layout
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 INDENT = 9
-MAX_CODE, MAX_INSTRUCTION = 14, 28
+MAX_CODE, MAX_INSTRUCTION = 14, 29
 MAX_STEPS = 4
 """Edits of a mend that are shown one by one."""
 MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
 SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
-ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "→": "->", "×": "x"}
+ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "≠": "#"}
 COLOURS = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow", NOT_APPLICABLE: "dim"}
 HEADLINES = {
     "sound": "the interpreter gets what the caller passed",
@@ -59,9 +60,9 @@ class Page:
 
     def __init__(self, style: Style) -> None:
         self.style = style
-        self.lines: List["Text"] = []
+        self.lines: list[Text] = []
 
-    def text(self, label: str, *parts: "str | Tuple[str, str]") -> None:
+    def text(self, label: str, *parts: "str | tuple[str, str]") -> None:
         """One line: a label, then pieces, each plain or (text, style).
 
         What does not fit is cut, and a … says so.
@@ -79,7 +80,13 @@ class Page:
             line.append(more)
         self.lines.append(line)
 
-    def wrapped(self, label: str, text: str, style: str = "", indent: int = INDENT) -> None:
+    def row(self, label: str, *parts: "str | tuple[str, str]") -> None:
+        """A line with a label of its own width."""
+        self.text(label, *parts)
+
+    def wrapped(
+        self, label: str, text: str, style: str = "", indent: int = INDENT
+    ) -> None:
         """A paragraph whose further lines are indented below the first."""
         import textwrap
 
@@ -87,6 +94,17 @@ class Page:
         pieces = textwrap.wrap(clean(self.plain(text)), room, break_long_words=True)
         for n, piece in enumerate(pieces or [""]):
             self.text(label if n == 0 else " " * indent, (piece, style))
+
+    def packed(self, pieces: Iterable[str]) -> None:
+        """Pieces side by side, as many on a line as fit whole."""
+        line = ""
+        for piece in pieces:
+            longer = f"{line}   {piece}" if line else piece
+            if line and INDENT + len(longer) > self.style.width:
+                self.text("", line)
+                longer = piece
+            line = longer
+        self.text("", line)
 
     def gap(self) -> None:
         from rich.text import Text
@@ -216,11 +234,11 @@ def _thunk(page: Page, report: Report) -> None:
         f"{thunk.block:#x}  {size}, {thunk.stub_count} stubs, {thunk.style}",
     )
     page.wrapped("", f"found by: {thunk.found_by}")
-    shown = []
-    for name in report.shown:
-        value = report.registers[name]
-        shown.append(f"{name} {value:#x}{_meaning(report, name, value)}")
-    page.wrapped("", "   ".join(shown))
+    page.packed(
+        f"{name} {report.registers[name]:#x}"
+        f"{_meaning(report, name, report.registers[name])}"
+        for name in report.shown
+    )
     name = thunk.interpreter_name or "no symbol"
     if thunk.interpreter is not None:
         page.wrapped("", f"calls {thunk.interpreter:#x} {name}")
@@ -254,15 +272,16 @@ def _code(page: Page, report: Report) -> None:
 
 def _code_line(
     report: Report, line: CodeLine, here: Optional[int]
-) -> "List[str | Tuple[str, str]]":
+) -> "list[str | tuple[str, str]]":
     assert report.thunk
     width = min(max((len(one.code) for one in report.code), default=8), MAX_CODE)
+    room = min(max((len(one.text) for one in report.code), default=8), MAX_INSTRUCTION)
     mark = "=>" if here == report.thunk.block + line.offset else "  "
     code = line.code if len(line.code) <= width else line.code[: width - 1] + "…"
     style = COLOURS[FAIL] if line.blamed else ""
     return [
         f"{mark}+{line.offset:03x} {code:<{width}}  ",
-        (f"{line.text:<{MAX_INSTRUCTION}}", style),
+        (f"{line.text:<{room}}", style),
         (f"  {line.note}" if line.note else "", style or "dim"),
     ]
 
@@ -284,9 +303,7 @@ def _stack(page: Page, report: Report) -> None:
         page.gap()
 
 
-def _stack_line(
-    report: Report, word: StackWord
-) -> "List[str | Tuple[str, str]]":
+def _stack_line(report: Report, word: StackWord) -> "list[str | tuple[str, str]]":
     pointer = "L ->" if word.place == 0 else ""
     value = "unreadable" if word.value is None else f"{word.value:#018x}"
     if report.layout is None:
@@ -300,10 +317,10 @@ def _stack_line(
 
 
 def _checks(page: Page, report: Report, detail: Detail) -> None:
-    sections: Dict[str, List[Check]] = {}
+    sections: dict[str, list[Check]] = {}
     for check in report.checklist:
         sections.setdefault(check.id[0], []).append(check)
-    parts: "List[str | Tuple[str, str]]" = []
+    parts: list[str | tuple[str, str]] = []
     for name, checks in sections.items():
         parts.append(f"{name} ")
         for check in checks:
@@ -324,7 +341,7 @@ def _checks(page: Page, report: Report, detail: Detail) -> None:
 def _failures(page: Page, report: Report) -> None:
     """Each failing claim once, with the items that it fails; then the other items."""
     failed = [check for check in report.checklist if check.verdict == FAIL]
-    told = set()
+    told: set[str] = set()
     for claim in report.claims:
         if claim.verdict != FAIL:
             continue

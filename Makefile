@@ -1,0 +1,51 @@
+# thunk-inspect. Everything that these targets need, they install themselves.
+#
+#     make inspect    show the reports of a sound thunk, a broken one and the real engine
+#     make test       run the whole test suite
+#     make install    Debian packages, .venv, fixtures, engines; a second run does nothing
+#     make lint       ruff and mypy
+#     make clean      remove what was built, but not .venv and downloads
+
+# The debuggers embed Debian's Python: another one on PATH would not match it.
+PYTHON := /usr/bin/python3
+VENV := .venv
+CACHE := .cache
+STAMPS := $(CACHE)/stamps
+WORKERS ?= $(shell nproc)
+
+.PHONY: inspect test install lint clean
+.DELETE_ON_ERROR:
+
+inspect: install
+	@$(VENV)/bin/python tools/show.py
+
+test: install
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+install: $(STAMPS)/packages $(STAMPS)/venv
+	@$(MAKE) --no-print-directory -s -C fixtures
+	@$(MAKE) --no-print-directory -s -C fixtures/engine linux windows \
+	    PYTHON=$(abspath $(VENV)/bin/python) WHEEL_DIR=$(abspath $(CACHE)/wheel)
+
+$(STAMPS)/packages: tools/debian-packages.txt tools/install-packages
+	@tools/install-packages
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/venv: setup.cfg pyproject.toml | $(STAMPS)/packages
+	@echo "installing thunk-inspect into $(VENV)"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+# mypy does not follow an editable installation whose folder has another name.
+lint: install
+	@mkdir -p $(CACHE)/typing && ln -sfn ../../plugin $(CACHE)/typing/thunk_inspect
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy -p thunk_inspect
+	$(VENV)/bin/mypy tests tools
+
+clean:
+	$(MAKE) -s -C fixtures clean
+	$(MAKE) -s -C fixtures/engine clean
+	rm -rf $(CACHE)/wine $(CACHE)/typing build dist *.egg-info .pytest_cache

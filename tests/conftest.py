@@ -1,0 +1,85 @@
+"""Fixtures of the whole suite: sessions with a debugger, one fresh for each test."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Callable, Iterator, List
+
+import pytest
+from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
+from reports import Document, validated
+from sessions import DEBUGGERS, Session
+
+Console = Callable[..., "subprocess.CompletedProcess[str]"]
+Opener = Callable[[str], Session]
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[Opener]:
+    """Opens sessions by debugger, and ends them whatever happens."""
+    opened: List[Session] = []
+
+    def open_session(debugger: str) -> Session:
+        session = Session(debugger, tmp_path / f"{debugger}{len(opened)}")
+        opened.append(session)
+        return session
+
+    yield open_session
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture(params=list(DEBUGGERS))
+def session(request: pytest.FixtureRequest, sessions: Opener) -> Session:
+    """One session, in each debugger: what holds in one must hold in the other."""
+    return sessions(request.param)
+
+
+@pytest.fixture
+def gdb(sessions: Opener) -> Session:
+    return sessions("gdb")
+
+
+@pytest.fixture
+def lldb(sessions: Opener) -> Session:
+    return sessions("lldb")
+
+
+@pytest.fixture(scope="session")
+def saved_text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A snapshot of a sound arm64 call, stopped in the interpreter."""
+    folder = tmp_path_factory.mktemp("saved")
+    session = Session("gdb", folder)
+    try:
+        session.load("homing", "none", "3", arch="aarch64")
+        for place in ("header", "interpreter"):
+            session.go_on_to(place)
+        answer = session.run(f"thunk-snapshot {folder / 'file.json'}")
+        assert not answer.error, answer.error
+    finally:
+        session.close()
+    return (folder / "file.json").read_text()
+
+
+@pytest.fixture
+def saved(saved_text: str) -> Document:
+    """The snapshot as a document of one's own, to damage."""
+    return validated(json.loads(saved_text))
+
+
+@pytest.fixture
+def console() -> Console:
+    """The installed console command."""
+
+    def run(*args: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [need(CONSOLE), *map(str, args)],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    return run

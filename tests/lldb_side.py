@@ -1,0 +1,24 @@
+"""The part of a test session that runs inside lldb: commands in, answers out.
+
+Loaded by `sessions.Lldb`. Each line read is a command as JSON; each line written is
+what the command printed. lldb's own prompt would mix the two and stop at errors.
+"""
+
+import json
+import os
+
+import lldb
+
+
+def serve(debugger: "lldb.SBDebugger") -> None:
+    """Run commands until the other side closes its end."""
+    debugger.SetAsync(False)
+    interpreter = debugger.GetCommandInterpreter()
+    commands = os.fdopen(int(os.environ["LLDB_SIDE_READ"]), encoding="utf-8")
+    answers = os.fdopen(int(os.environ["LLDB_SIDE_WRITE"]), "w", encoding="utf-8")
+    for line in commands:
+        result = lldb.SBCommandReturnObject()
+        interpreter.HandleCommand(json.loads(line), result, False)
+        answer = {"output": result.GetOutput(), "error": result.GetError()}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()

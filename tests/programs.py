@@ -1,0 +1,182 @@
+"""What the sessions run: fixtures, real engines, debuggers, qemu and wine.
+
+Paths, and processes that must be ended whatever happens. A program that is missing is
+an error that names its Debian package.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Dict, List, Optional, Set, Union
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "fixtures" / "build"
+ENGINE = BUILD / "engine"
+SCRIPTS = ROOT / "fixtures" / "engine" / "scripts"
+CONSOLE = ROOT / ".venv" / "bin" / "thunk-inspect"
+PACKAGES = ROOT / "tools" / "debian-packages.txt"
+WINE = "/usr/lib/wine/wine64"
+WINESERVER = "/usr/lib/wine/wineserver64"
+WINE_PREFIX = ROOT / ".cache" / "wine"
+
+DEADLINE = 60.0
+"""Seconds for anything that a session waits for; all take far less."""
+
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+    "TERM": "dumb",
+}
+"""The same for every program, so that the same addresses come out each time."""
+
+
+class SessionError(Exception):
+    """A session that could not be started, or did not answer in time."""
+
+
+def need(program: Union[str, Path]) -> str:
+    """The path of a program; SessionError naming what installs it."""
+    path = shutil.which(str(program))
+    if path:
+        return path
+    for line in PACKAGES.read_text().splitlines():
+        package, _, provides = line.partition(" ")
+        if provides.strip() == str(program):
+            raise SessionError(f"{program} is missing: apt-get install {package}")
+    raise SessionError(f"{program} is missing: run `make install`")
+
+
+def fixture(arch: str) -> str:
+    """chakra_like for this machine."""
+    return need(BUILD / arch / "chakra_like")
+
+
+def variants(arch: str) -> List[List[str]]:
+    """[convention, fault] of all that chakra_like can be on this machine."""
+    emulator = [need("qemu-aarch64")] if arch == "aarch64" else []
+    command = [*emulator, fixture(arch), "--list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split() for line in listed.stdout.splitlines()]
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """qemu-user can ignore SIGTERM, so nothing milder than SIGKILL."""
+    process.kill()
+    process.wait()
+
+
+class Qemu:
+    """A program under qemu-aarch64 that waits for a debugger."""
+
+    def __init__(
+        self, command: List[str], folder: Path, by_port: bool, output: Path
+    ) -> None:
+        self._command = command
+        self._output = output
+        self.address = ""
+        self.process: Optional["subprocess.Popen[bytes]"] = None
+        for attempt in range(5):
+            place = folder / f"qemu{attempt}"
+            self.address = str(_free_port()) if by_port else str(place)
+            if self._start():
+                return
+        raise SessionError(f"qemu-aarch64 cannot listen: {self._output.read_text()}")
+
+    def _start(self) -> bool:
+        """False when another program took the port in the meantime."""
+        command = [need("qemu-aarch64"), "-g", self.address, *self._command]
+        with self._output.open("wb") as file:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=ENVIRONMENT,
+            )
+        ready = wait_until(lambda: self._ended() or _listens(self.pid))
+        if ready and not self._ended():
+            return True
+        end(self.process)
+        if not ready:
+            raise SessionError("qemu-aarch64 does not start listening")
+        return False
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        assert self.process
+        return self.process.pid
+
+    def close(self) -> None:
+        if self.process:
+            end(self.process)
+
+
+def wait_until(true, seconds: float = DEADLINE) -> bool:  # type: ignore[no-untyped-def]
+    """Ask often, until it is true or the time is up. For what gives no event."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if true():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(pid: int) -> bool:
+    """Whether this process has a socket that listens. A trial connection would be
+    taken for the debugger's."""
+    return bool(_sockets(pid) & (_listening_unix() | _listening_tcp()))
+
+
+def _sockets(pid: int) -> Set[str]:
+    found = set()
+    folder = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(folder):
+            link = os.readlink(f"{folder}/{name}")
+            if link.startswith("socket:["):
+                found.add(link[len("socket:[") : -1])
+    except OSError:
+        pass
+    return found
+
+
+def _listening_unix() -> Set[str]:
+    rows = (
+        line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]
+    )
+    return {row[6] for row in rows if row[3] == "00010000"}
+
+
+def _listening_tcp() -> Set[str]:
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {row[9] for row in rows if row[3] == "0A"}
+
+
+def wine_environment() -> Dict[str, str]:
+    """A prefix of the project's own, made the first time wine starts."""
+    WINE_PREFIX.mkdir(parents=True, exist_ok=True)
+    return {
+        **ENVIRONMENT,
+        "HOME": str(WINE_PREFIX),
+        "WINEPREFIX": str(WINE_PREFIX),
+        "WINEDEBUG": "-all",
+    }
+
+
+def end_wine() -> None:
+    """wine leaves a server and services behind; they belong to our prefix alone."""
+    command = [need(WINESERVER), "-k"]
+    subprocess.run(command, env=wine_environment(), check=False, timeout=DEADLINE)

@@ -1,0 +1,94 @@
+"""The commands as part of a debugger: help, completion, and what loading changes."""
+
+import pytest
+from sessions import Session
+
+COMMANDS = ("thunk-inspect", "thunk-layout", "thunk-find", "thunk-snapshot")
+HEAVY = ("capstone", "rich", "argparse", "json", "thunk_inspect.proof")
+
+MODULES = {
+    "gdb": "python import sys; print(sorted(sys.modules))",
+    "lldb": "script import sys; lldb.debugger.SetPrompt(','.join(sys.modules))",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(session: Session, command: str) -> None:
+    session.open()
+    text = session.run(f"help {command}").output
+    assert f"Usage: {command}" in text
+    assert max(map(len, text.splitlines())) <= 88
+    assert "--json" in text or command == "thunk-snapshot"
+
+
+def test_help_lists_them(gdb: Session) -> None:
+    gdb.open()
+    listed = gdb.run("help data").output
+    for command in COMMANDS:
+        assert f"{command} --" in listed
+
+
+def test_lldb_help_lists_them(lldb: Session) -> None:
+    lldb.open()
+    listed = lldb.run("help").output
+    for command in COMMANDS:
+        assert command in listed
+
+
+def test_completion_in_gdb(gdb: Session) -> None:
+    gdb.open()
+    assert set(COMMANDS) <= set(gdb.run("complete thunk-").output.split())
+    options = gdb.run("complete thunk-inspect --").output.split()
+    assert {"--json", "--bytes", "--all"} <= set(options)
+    assert gdb.run("complete thunk-inspect --j").output.split() == [
+        "thunk-inspect",
+        "--json",
+    ]
+
+
+def loaded_modules(session: Session) -> "set[str]":
+    text = session.run(MODULES[session.name]).output
+    if session.name == "lldb":
+        # What a script prints goes elsewhere; the prompt can be asked for.
+        text = session.run("settings show prompt").output
+    return set(text.replace("'", " ").replace(",", " ").replace('"', " ").split())
+
+
+def test_loading_imports_nothing_heavy(session: Session) -> None:
+    session.open()
+    modules = loaded_modules(session)
+    assert "thunk_inspect" in modules
+    if session.name == "lldb":
+        # The session's own loop imports json.
+        modules.discard("json")
+    assert not modules & set(HEAVY)
+
+
+def test_loading_twice(session: Session) -> None:
+    session.open()
+    assert not session.run(session.debugger.load).error
+    assert "no process" in session.run("thunk-inspect").error
+
+
+def test_nothing_else_is_changed(session: Session) -> None:
+    """Every setting is the same before and after loading."""
+    shows = {"gdb": "show", "lldb": "settings show"}[session.name]
+    session.open(plugin=False)
+    before = session.run(shows).output
+    assert not session.run(session.debugger.load).text
+    assert session.run(shows).output == before
+
+
+def test_inspecting_changes_nothing(session: Session) -> None:
+    """Registers, memory and breakpoints stay; no code of ours runs in the process."""
+    session.load("homing", "none", "12", arch="aarch64")
+    session.go_on_to("header")
+    session.go_on_to("interpreter")
+    looks = {
+        "gdb": ("info registers", "x/64gx $sp-256", "info breakpoints", "info signals"),
+        "lldb": ("register read", "x/64gx $sp-256", "breakpoint list", "thread list"),
+    }[session.name]
+    before = [session.run(look).output for look in looks]
+    for command in (*COMMANDS[:1], "thunk-layout $x0", "thunk-find"):
+        assert not session.run(command).error
+    assert [session.run(look).output for look in looks] == before

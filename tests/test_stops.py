@@ -1,0 +1,155 @@
+"""One call of the fixture, looked at from every place that a user may stop in.
+
+The same block, the same layout and the same call must come out everywhere, in gdb as
+in lldb, and agree with what the program itself printed.
+"""
+
+import re
+from typing import Dict, List, Tuple
+
+import pytest
+from conftest import Opener
+from reports import Document, arguments, without_source
+from sessions import PLACES, Session
+
+PRINTED = re.compile(
+    r"interpreter: (\w+)\((.*)\) count=(\d+) flags=(\w+) this=\[(\w+)\]"
+)
+SOUND = [
+    ("aarch64", "homing", "homed"),
+    ("aarch64", "caller-stack", "caller-stack"),
+    ("x86_64", "sysv", "caller-stack"),
+    ("x86_64", "windows", "homed"),
+]
+
+
+def reports_of(session: Session, arch: str, *args: str) -> Dict[str, Document]:
+    """The report at each of the five stops of one call."""
+    session.load(*args, arch=arch)
+    return {place: session.go_on_to(place) for place in PLACES}
+
+
+def printed_call(session: Session) -> Tuple[str, List[str], int, int]:
+    """Name, arguments, count and flags as the fixture's interpreter saw them."""
+    match = PRINTED.match(session.stdout()[-1])
+    assert match, session.stdout()
+    args = match.group(2).split(", ") if match.group(2) else []
+    return match.group(1), args, int(match.group(3)), int(match.group(4), 16)
+
+
+def same_text(printed: str, decoded: str) -> bool:
+    """`[DynamicObject]` is `{DynamicObject}` to the plugin."""
+    if printed.startswith("["):
+        return decoded.replace("Js::", "") == "{" + printed[1:-1] + "}"
+    return printed == decoded
+
+
+@pytest.mark.parametrize("count", ["3", "12"])
+def test_gdb_and_lldb_report_the_same(sessions: Opener, count: str) -> None:
+    ours = reports_of(sessions("gdb"), "aarch64", "homing", "none", count)
+    theirs = reports_of(sessions("lldb"), "aarch64", "homing", "none", count)
+    for place in PLACES:
+        assert ours[place]["target"]["source"] == "gdb"
+        assert theirs[place]["target"]["source"] == "lldb"
+        assert without_source(ours[place]) == without_source(theirs[place]), place
+
+
+@pytest.mark.parametrize("arch, convention, style", SOUND)
+@pytest.mark.parametrize("count", ["0", "3", "12", "20"])
+def test_every_stop_shows_the_same_call(
+    session: Session, arch: str, convention: str, style: str, count: str
+) -> None:
+    reports = reports_of(session, arch, convention, "none", count)
+    name, args, counted, flags = printed_call(session)
+    assert counted == int(count) + 1 and flags == 2
+    for place, report in reports.items():
+        assert report["verdict"] == "sound", place
+        assert report["thunk"]["block"] == reports["header"]["thunk"]["block"]
+        assert report["thunk"]["convention"] == style
+        layout = report["layout"]
+        assert layout["address"] == reports["header"]["layout"]["address"], place
+    for place in ("stub", "interpreter", "depth_5"):
+        assert reports[place]["thunk"]["stub"] == reports["stub"]["thunk"]["stub"]
+        layout = reports[place]["layout"]
+        assert layout["function"]["name"] == name
+        assert layout["call_info"]["count"] == counted
+        assert layout["call_info"]["flags"] == ["Value"]
+        decoded = arguments(reports[place])
+        assert len(decoded) == len(args)
+        assert all(map(same_text, args, decoded)), (args, decoded)
+
+
+@pytest.mark.parametrize("arch, convention, _", SOUND)
+def test_the_pc_decides_where_the_block_is(
+    session: Session, arch: str, convention: str, _: str
+) -> None:
+    session.load(convention, "none", "3", arch=arch)
+    first = session.json()
+    assert "function" in first["thunk"]["found_by"]
+    assert session.go_on_to("header")["thunk"]["found_by"].startswith("pc")
+    assert "return address" in session.go_on_to("depth_5")["thunk"]["found_by"]
+
+
+@pytest.mark.parametrize("arch, convention, _", SOUND)
+def test_a_block_of_16_kib(
+    session: Session, arch: str, convention: str, _: str
+) -> None:
+    session.load(convention, "none", "3", "--block-size", "16384", arch=arch)
+    for place in PLACES:
+        report = session.go_on_to(place)
+        assert report["thunk"]["block_size"] == 16384, place
+        assert report["verdict"] == "sound", place
+
+
+@pytest.mark.parametrize("arch, convention, _", SOUND)
+def test_many_functions_and_nested_calls(
+    session: Session, arch: str, convention: str, _: str
+) -> None:
+    """The innermost call is the one that is shown. Without a memory map, only blocks
+    that a call leads to can be found."""
+    args = (convention, "none", "3", "--functions", "1200", "--nest", "3")
+    session.load(*args, arch=arch)
+    for level in range(4):
+        session.go_to("depth_5")
+        report = session.json()
+        assert report["layout"]["function"]["name"] == f"nest_{level}"
+        assert report["verdict"] == "sound"
+    found = session.json("thunk-find")
+    assert len(found["blocks"]) >= (3 if arch == "x86_64" else 1)
+
+
+@pytest.mark.parametrize("arch, convention, _", SOUND)
+def test_layout_of_an_expression(
+    session: Session, arch: str, convention: str, _: str
+) -> None:
+    """thunk-layout decodes what the layout register points to, and sums of it."""
+    session.load(convention, "none", "3", arch=arch)
+    report = session.go_on_to("interpreter")
+    layout = report["layout"]
+    register = {"homing": "x0", "caller-stack": "x0", "sysv": "rdi", "windows": "rcx"}
+    for expression in (
+        f"${register[convention]}",
+        layout["address"],
+        str(int(layout["address"], 16)),
+        f"${register[convention]} - 0x10 + 16",
+    ):
+        assert session.json(f"thunk-layout {expression}") == layout, expression
+    text = session.run(f"thunk-layout ${register[convention]}").output
+    assert "add" in text and "1.5" in text
+
+
+@pytest.mark.parametrize("arch, convention, _", SOUND)
+def test_an_address_may_be_block_code_or_function(
+    session: Session, arch: str, convention: str, _: str
+) -> None:
+    session.load(convention, "none", "3", arch=arch)
+    thunk = session.go_on_to("interpreter")["thunk"]
+    function = session.json()["layout"]["function"]["address"]
+    for address in (
+        thunk["block"],
+        thunk["stubs"]["first"],
+        thunk["epilogue"],
+        function,
+    ):
+        report = session.json(f"thunk-inspect {address}")
+        assert report["thunk"]["block"] == thunk["block"], address

@@ -1,0 +1,178 @@
+"""Reports as a user reads them: the answer first, 80 columns, no colour unless asked."""
+
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+from typing import List
+
+import pytest
+from conftest import Opener
+from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
+from reports import Document
+from sessions import Session
+
+from thunk_inspect.inspection import inspect
+from thunk_inspect.report.text import Detail, Style, render
+from thunk_inspect.snapshot import SnapshotTarget
+
+ESCAPE = "\x1b"
+VERDICTS = ("SOUND", "BROKEN", "UNDECIDED")
+
+SEEN = [
+    ("aarch64", "homing", "none"),
+    ("aarch64", "homing", "no-fplr"),
+    ("aarch64", "homing", "offset16"),
+    ("aarch64", "caller-stack", "regs-only"),
+    ("aarch64", "caller-stack", "target-outside"),
+    ("aarch64", "section3", "callinfo-clobber"),
+    ("aarch64", "section7", "none"),
+    ("x86_64", "sysv", "none"),
+    ("x86_64", "sysv", "epilogue-size"),
+    ("x86_64", "windows", "none"),
+    ("x86_64", "windows", "misalign"),
+]
+
+
+def check(text: str, width: int = 80) -> None:
+    for line in text.splitlines():
+        assert len(line) <= width, f"{len(line)} columns: {line}"
+        assert line == line.rstrip(), f"spaces at the end: {line!r}"
+    assert ESCAPE not in text
+
+
+@pytest.mark.parametrize("arch, convention, fault", SEEN)
+def test_a_report_fits(
+    session: Session, arch: str, convention: str, fault: str
+) -> None:
+    session.load(convention, fault, "12", arch=arch)
+    verdict = session.go_on_to("header")["verdict"]
+    for options in ("", " --bytes", " --all", " --all --bytes"):
+        answer = session.run(f"thunk-inspect{options}")
+        assert not answer.error
+        check(answer.output)
+        assert answer.output.split()[0] == verdict.upper(), "the answer comes first"
+    check(session.run("thunk-find").output)
+    check(session.run("thunk-layout $sp").output)
+
+
+def test_a_report_without_a_call(session: Session) -> None:
+    """Stopped before the call: no layout yet, and the verdict still comes first."""
+    session.load("homing", "none", "12", arch="aarch64")
+    report = session.json()
+    assert report["layout"] is None and report["problems"]
+    output = session.run("thunk-inspect").output
+    check(output)
+    assert output.split()[0] == report["verdict"].upper()
+
+
+@pytest.mark.parametrize("arch, convention, fault", SEEN[:7])
+def test_gdb_and_lldb_say_the_same(
+    sessions: Opener, arch: str, convention: str, fault: str
+) -> None:
+    said: List[List[str]] = []
+    for name in ("gdb", "lldb"):
+        session = sessions(name)
+        session.load(convention, fault, "12", arch=arch)
+        session.go_on_to("header")
+        commands = ("thunk-inspect", "thunk-inspect --all", "thunk-find")
+        said.append([session.run(command).output for command in commands])
+    for ours, theirs in zip(*said):
+        assert ours.rstrip() == theirs.rstrip()
+
+
+def test_a_sound_report_is_short(saved: Document) -> None:
+    text = render(inspect(SnapshotTarget(saved)), Style(), Detail())
+    assert len(text.splitlines()) <= 20
+    assert "add(12, 1.5, 3)" in text
+
+
+def test_detail_only_adds(saved: Document) -> None:
+    report = inspect(SnapshotTarget(saved))
+    short = render(report, Style(), Detail())
+    code = render(report, Style(), Detail(code=True))
+    everything = render(report, Style(), Detail(everything=True))
+    assert "br" not in short.split() and "br" in code.split()
+    assert len(short) < len(code) and len(short) < len(everything)
+    for claim in ("R1 ", "R12"):
+        assert claim in everything
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_any_width(saved: Document, width: int, unicode: bool) -> None:
+    report = inspect(SnapshotTarget(saved))
+    detail = Detail(everything=True, code=True)
+    check(render(report, Style(width=width, unicode=unicode), detail), width)
+
+
+def test_ascii_where_there_is_no_utf8(saved: Document) -> None:
+    report = inspect(SnapshotTarget(saved))
+    detail = Detail(everything=True, code=True)
+    assert render(report, Style(unicode=False), detail).isascii()
+    assert not render(report, Style(unicode=True), detail).isascii()
+
+
+def test_colour_says_nothing_more(saved: Document) -> None:
+    """Without its escape sequences a coloured report is the plain one."""
+    report = inspect(SnapshotTarget(saved))
+    coloured = render(report, Style(colour=True), Detail())
+    assert ESCAPE in coloured
+    plain = render(report, Style(), Detail())
+    without = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in without.splitlines()] == plain.splitlines()
+
+
+def test_a_debugger_without_utf8(sessions: Opener) -> None:
+    """lldb goes by the locale, gdb by its host-charset."""
+    lldb = sessions("lldb")
+    lldb.load("homing", "none", "3", arch="aarch64", env={"LC_ALL": "C"})
+    assert lldb.run("thunk-inspect --all").output.isascii()
+    gdb = sessions("gdb")
+    gdb.load("homing", "none", "3", arch="aarch64", env={"LC_ALL": "C"})
+    assert gdb.run("thunk-inspect --all").output.isascii()
+
+
+def in_a_terminal(path: Path, **env: str) -> str:
+    """What the console command prints to a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [need(CONSOLE), "replay", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", **env},
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while data := os.read(ours, 1 << 16):
+            said += data
+    except OSError:
+        pass  # the other end has been closed
+    assert process.wait(DEADLINE) in (0, 1, 3)
+    os.close(ours)
+    return said.decode()
+
+
+def test_no_color_is_obeyed(saved_text: str, tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    path.write_text(saved_text)
+    coloured = in_a_terminal(path)
+    assert ESCAPE in coloured
+    plain = in_a_terminal(path, NO_COLOR="1")
+    assert ESCAPE not in plain and plain.startswith(VERDICTS)
+
+
+def test_names_cannot_speak_to_the_terminal(saved: Document) -> None:
+    """A function whose name is an escape sequence: shown, but not obeyed."""
+    old, new = "add".encode("utf-16-le").hex(), "\x1b[H".encode("utf-16-le").hex()
+    changed = 0
+    for piece in saved["memory"]:
+        changed += piece["bytes"].count(old)
+        piece["bytes"] = piece["bytes"].replace(old, new)
+    assert changed, "the name stands in the snapshot"
+    report = inspect(SnapshotTarget(saved))
+    for style in (Style(), Style(unicode=False)):
+        assert ESCAPE not in render(report, style, Detail(everything=True))

@@ -4,6 +4,7 @@
 #     make test       run the whole test suite
 #     make install    Debian packages, .venv, fixtures, engines; a second run does nothing
 #     make lint       ruff and mypy
+#     make fuzz N=200000   that many mutants, proved and run in an emulator
 #     make clean      remove what was built, but not .venv and downloads
 
 # The debuggers embed Debian's Python: another one on PATH would not match it.
@@ -13,7 +14,7 @@ CACHE := .cache
 STAMPS := $(CACHE)/stamps
 WORKERS ?= $(shell nproc)
 
-.PHONY: inspect test install lint clean
+.PHONY: inspect test install lint fuzz clean
 .DELETE_ON_ERROR:
 
 inspect: install
@@ -44,6 +45,11 @@ lint: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy -p thunk_inspect
 	$(VENV)/bin/mypy tests tools
+
+N ?= 10000
+
+fuzz: install
+	$(VENV)/bin/python tools/fuzz.py $(N)
 
 clean:
 	$(MAKE) -s -C fixtures clean

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Callable, Iterator, List
 
 import pytest
+
+from debuggers import DEBUGGERS
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document, validated
-from sessions import DEBUGGERS, Session
+from sessions import Session
 
 Console = Callable[..., "subprocess.CompletedProcess[str]"]
 Opener = Callable[[str], Session]

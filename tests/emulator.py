@@ -15,15 +15,17 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, Optional
 
 import capstone
-from thunk_inspect.arch import ANCHOR, Arch, Convention
 from unicorn import Uc, UcError, arm64_const, unicorn_const, x86_const
+
+from thunk_inspect.arch import ANCHOR, Arch, Convention
 
 CLAIMS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
 PAGE, MAX_STEPS = 0x1000, 400
 DEEP, STACK, STACK_END = 0x7FFC5A2D0000, 0x7FFC5A3D0000, 0x7FFC5A3D4000
 OBJECTS, RETURN, NOT_MAPPED = 0x5213C6A40000, 0x4F0012358128, 0x1B5F00C0000
 READ_EXECUTE = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
-COUNTS = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))  # and ExtraArg
+Counts = tuple[tuple[int, int], ...]
+COUNTS: Counts = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))  # ExtraArg
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,14 @@ def observe(code: bytes, world: World) -> dict[str, bool]:
 
 def first_failures(code: bytes, world: World) -> dict[str, str]:
     """The claims that did not hold, each with the first entry state to show it."""
-    machine = _machine(world.arch, world.convention)
+    return failures_with(COUNTS, code, world)
+
+
+def failures_with(
+    counts: Counts, code: bytes, world: World
+) -> dict[str, str]:
+    """As first_failures, for calls with these Counts and flags."""
+    machine = _machine(world.arch, world.convention, counts)
     machine.load(code, world)
     failed: dict[str, str] = {}
     for entry, stub in machine.cases():
@@ -97,7 +106,7 @@ def _entry(machine: "Machine", index: int) -> Entry:
     """The entry state of that number, with contents of its own."""
     arch, convention = machine.arch, machine.convention
     rng = random.Random(f"{convention.name} {index}")
-    count, more = COUNTS[index % len(COUNTS)]
+    count, more = machine.counts[index % len(machine.counts)]
     places = (OBJECTS + n * PAGE + 0x400 for n in range(3))
     objects = tuple(place + 16 * rng.randrange(16) for place in places)
     info = (more | rng.choice((0, 1, 2, 3, 0x82))) << 24 | count
@@ -200,8 +209,9 @@ class Machine:
     world: World
     run: Run
 
-    def __init__(self, arch: Arch, convention: Convention) -> None:
+    def __init__(self, arch: Arch, convention: Convention, counts: Counts) -> None:
         self.arch, self.convention, self.arm = arch, convention, arch.lr is not None
+        self.counts = counts
         if self.arm:
             self.uc = Uc(unicorn_const.UC_ARCH_ARM64, unicorn_const.UC_MODE_ARM)
         else:
@@ -212,7 +222,7 @@ class Machine:
         self.kept = [self.sp, *self.saved, *self.ids((arch.lr,) if arch.lr else ())]
         self.mapped: dict[int, int] = {}
         self.kinds: dict[int, int] = {}
-        self.entries = [_entry(self, index) for index in range(4 * len(COUNTS))]
+        self.entries = [_entry(self, index) for index in range(4 * len(counts))]
         self.filler = _image(random.Random("objects"), 3 * PAGE)
         self.uc.mem_map(DEEP, STACK_END - DEEP)
         self.uc.mem_map(OBJECTS, 3 * PAGE)

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 import capstone
+
 from blocks import RECIPES, Block, Hops, Recipe, resolve
 from emulator import World
 

@@ -78,7 +78,7 @@ class Qemu:
         self._command = command
         self._output = output
         self.address = ""
-        self.process: Optional["subprocess.Popen[bytes]"] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
         for attempt in range(5):
             place = folder / f"qemu{attempt}"
             self.address = str(_free_port()) if by_port else str(place)

@@ -8,6 +8,7 @@ import json
 from typing import Any, Dict, Set
 
 from jsonschema import Draft202012Validator
+
 from programs import ROOT
 
 SCHEMAS = {"thunk-report": "report", "thunk-snapshot": "snapshot"}
@@ -15,7 +16,7 @@ SCHEMAS = {"thunk-report": "report", "thunk-snapshot": "snapshot"}
 Document = Dict[str, Any]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def schema(name: str) -> Draft202012Validator:
     path = ROOT / "plugin" / "schemas" / f"{name}.schema.json"
     document = json.loads(path.read_text())

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from blocks import RECIPES, emit, resolve
 
+from blocks import RECIPES, emit, resolve
 from thunk_inspect.chakra.thunk import MIN_STUBS, block_starts, parse
 
 BASE = 0x6515310000

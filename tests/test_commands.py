@@ -1,6 +1,7 @@
 """The commands as part of a debugger: help, completion, and what loading changes."""
 
 import pytest
+
 from sessions import Session
 
 COMMANDS = ("thunk-inspect", "thunk-layout", "thunk-find", "thunk-snapshot")

@@ -8,6 +8,7 @@ not copies of what the emulator answers. Whoever changes the judgement in
 from dataclasses import replace
 
 import pytest
+
 from blocks import RECIPES, Recipe, emit, resolve
 from emulator import CLAIMS, first_failures, observe
 from mutants import KINDS, Mutant, Spot, mutate, sound_spot, whole

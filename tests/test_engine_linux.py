@@ -3,6 +3,7 @@
 from typing import List
 
 import pytest
+
 from reports import Document, arguments, claims
 from sessions import INTERPRETER, Session
 

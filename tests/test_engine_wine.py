@@ -3,10 +3,10 @@
 import json
 
 import pytest
+
 from conftest import Opener
 from reports import Document, arguments, validated, without_source
 from sessions import Session
-
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import load

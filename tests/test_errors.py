@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from sessions import Answer, Session
+
+from debuggers import Answer
+from sessions import Session
 
 BAD_WORDS = ("Traceback", "Error:", "Exception", "internal error", "<class", "argparse")
 COMMANDS = ("thunk-inspect", "thunk-find", "thunk-layout 0x10", "thunk-snapshot {file}")

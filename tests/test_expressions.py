@@ -1,8 +1,8 @@
 """Addresses as users type them, evaluated the same in every debugger."""
 
 import pytest
-from fakes import FakeSession
 
+from fakes import FakeSession
 from thunk_inspect.commands.expression import MAX_LENGTH, evaluate
 from thunk_inspect.target import MASK64, ThunkError
 

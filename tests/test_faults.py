@@ -7,6 +7,7 @@ the plugin says. A claim that is not named must not fail.
 from typing import FrozenSet, List, NamedTuple, Tuple
 
 import pytest
+
 from conftest import Opener
 from programs import variants, wait_until
 from reports import claims, evidence, failing

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
 import pytest
-from conftest import Console
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reports import Document, validated
 
+from conftest import Console
+from reports import Document, validated
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import SnapshotTarget, load

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Tuple
 
 import pytest
+
 from conftest import Console
 from reports import Document, validated, without_source
 from sessions import INTERPRETER, Session
-
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import load

@@ -8,6 +8,7 @@ import re
 from typing import Dict, List, Tuple
 
 import pytest
+
 from conftest import Opener
 from reports import Document, arguments, without_source
 from sessions import PLACES, Session

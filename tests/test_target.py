@@ -1,8 +1,8 @@
 """Memory: each piece of the target is fetched once, and failure stays failure."""
 
 import pytest
-from fakes import FakeTarget
 
+from fakes import FakeTarget
 from thunk_inspect.target import (
     LINE,
     MASK64,

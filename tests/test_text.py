@@ -1,4 +1,4 @@
-"""Reports as a user reads them: the answer first, 80 columns, no colour unless asked."""
+"""Reports as a user reads them: the answer first, 80 columns, colour if asked for."""
 
 import os
 import pty
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import List
 
 import pytest
+
 from conftest import Opener
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document
 from sessions import Session
-
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.text import Detail, Style, render
 from thunk_inspect.snapshot import SnapshotTarget

@@ -4,10 +4,10 @@ import struct
 from typing import Dict, Optional
 
 import pytest
-from fakes import FakeTarget
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes import FakeTarget
 from thunk_inspect.chakra.layout import (
     MAX_SHOWN,
     PLAUSIBLE_COUNT,

@@ -20,7 +20,7 @@ from ..proof.edit import (
     reordered,
     replaced,
 )
-from ..proof.run import Step
+from ..proof.path import Step
 from .model import Mend
 
 SCRATCH = {

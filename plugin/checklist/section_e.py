@@ -1,6 +1,6 @@
 """E. Control flow: dispatch branch, range check, and on into the interpreter."""
 
-from ..proof.claims import cite
+from ..proof.words import cite
 from .model import FAIL, PASS, UNKNOWN
 from .sections import Assessment, Check, Claims, from_claims, not_here, plain
 

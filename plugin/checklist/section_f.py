@@ -2,8 +2,8 @@
 
 from ..arch.decode import Instruction
 from ..proof import Facts
-from ..proof.claims import cite
 from ..proof.values import Entry
+from ..proof.words import cite
 from .model import FAIL
 from .sections import Assessment, Check, Claims, from_claims, from_proof, plain
 

@@ -57,10 +57,10 @@ def _tokens(text: str) -> "list[re.Match[str]]":
 def _value(match: "re.Match[str]", session: Session) -> int:
     number, register = match.group("number"), match.group("register")
     if number:
-        value = int(number, 0 if number[:2].lower() == "0x" else 10)
-        if value > MASK64:
+        parsed = int(number, 0 if number[:2].lower() == "0x" else 10)
+        if parsed > MASK64:
             raise ThunkError(f"{number} has more than 64 bits")
-        return value
+        return parsed
     if register:
         value = session.register(register)
         if value is None:

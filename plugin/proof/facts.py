@@ -8,9 +8,11 @@ from ..arch import WORD, Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from . import claims
-from .run import CallSite, Explorer, Path, Step
+from .path import CallSite, Path, Step
+from .run import Explorer
 from .state import Offsets, State, chain
 from .values import Const, Entry, Load, Value, inputs
+from .words import Finding
 
 
 class Saved(NamedTuple):
@@ -27,7 +29,7 @@ class Facts:
     thunk: Thunk
     convention: Convention
     paths: tuple[Path, ...]
-    claims: dict[str, claims.Finding]
+    claims: dict[str, Finding]
     main: Path
     """The path that most functions take."""
     untaken: dict[int, State]
@@ -184,7 +186,7 @@ def prove(
     """
     explorer = Explorer(thunk, convention, offsets)
     paths = tuple(explorer.explore())
-    found = claims.judge(thunk, convention, interpreters, paths)
+    found = claims.judge(thunk, convention, interpreters, offsets, paths)
     main = _main_path(paths)
     return Facts(thunk, convention, paths, found, main, explorer.untaken)
 

@@ -4,7 +4,7 @@ from typing import Optional
 
 from ..arch import ANCHOR
 from .facts import Facts
-from .run import Step
+from .path import Step
 from .state import State, chain
 from .values import Const, Entry, Load, Value, always
 
@@ -48,11 +48,7 @@ def _stored(facts: Facts, step: Step, after: State) -> str:
     words: list[str] = []
     for offset in sorted(after.stack):
         cell = after.stack[offset]
-        if (
-            cell.writer != step.at
-            or cell.part
-            or step.before.stack.get(offset) == cell
-        ):
+        if cell.writer != step.at or cell.part or step.before.stack.get(offset) == cell:
             continue
         words.append(_word_name(facts, offset, cell.value))
     if not words:

@@ -4,18 +4,18 @@
 followed unless it is decided for every stub; loops are found, and all is bounded.
 """
 
-from dataclasses import dataclass, field
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from ..arch import Convention
 from ..arch.decode import LONGEST, Instruction, decode
 from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
+from .conditions import TESTS
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
+from .path import RESULT, CallSite, Dispatch, Guard, Path, Step, Verdict
 from .state import ANY_FLAGS, Offsets, State, chain
 from .values import (
     Const,
-    Derived,
     Entry,
     Garbage,
     Load,
@@ -25,13 +25,12 @@ from .values import (
     inputs,
     unknown_in,
 )
-from .witness import witnesses
+from .witness import Examples
 
 MAX_PATHS = 48
 MAX_STEPS = 1024
 MAX_ODD_STUBS = 16
 
-RESULT = Derived("the interpreter's result", ())
 
 EXECUTE: dict[str, Callable[[State, Instruction], Flow]] = {
     "aarch64": aarch64.execute,
@@ -39,84 +38,13 @@ EXECUTE: dict[str, Callable[[State, Instruction], Flow]] = {
 }
 
 
-class Step(NamedTuple):
-    """An instruction and the state before it."""
-
-    at: int
-    insn: Instruction
-    before: State
-
-
-class CallSite(NamedTuple):
-    """A call, and the state at the call instruction (before any push)."""
-
-    step: int
-    at: int
-    insn: Instruction
-    target: Value
-    state: State
-
-
-class Dispatch(NamedTuple):
-    """The indirect jump of the header. `step` counts instructions from the entry."""
-
-    step: int
-    at: int
-    insn: Instruction
-    target: Value
-    state: State
-
-
-class Guard(NamedTuple):
-    """A condition that the header tests before it goes on."""
-
-    at: int
-    insn: Instruction
-    decided: bool
-
-
-class Verdict(NamedTuple):
-    """What is known of one thing: True, False or None, and why."""
-
-    holds: Optional[bool]
-    why: str
-    at: Optional[int] = None
-
-
-@dataclass
-class Path:
-    """One way through the block."""
-
-    numbers: frozenset[int]
-    """The stubs whose functions can take this path."""
-    doubt_at: Optional[int] = None
-    """The step from which on it is not certain that a valid call takes this path."""
-    shown: bool = False
-    """Whether a fork on the way rests on an example of a call."""
-    steps: list[Step] = field(default_factory=list)
-    calls: list[CallSite] = field(default_factory=list)
-    guards: list[Guard] = field(default_factory=list)
-    dispatch: Optional[Dispatch] = None
-    own_stub: Verdict = Verdict(None, "no dispatch branch was reached")
-    """Whether the dispatch branch goes to the function's own stub."""
-    end: str = "limit"
-    """`returned`, `trap`, `lost`, `loop`, `limit` or `undecoded`."""
-    why: str = ""
-    state: Optional[State] = None
-    """At the end of the path."""
-    loop: tuple[Step, ...] = ()
-
-    def fork(self) -> "Path":
-        return Path(
-            self.numbers,
-            self.doubt_at,
-            self.shown,
-            list(self.steps),
-            list(self.calls),
-            list(self.guards),
-            self.dispatch,
-            self.own_stub,
-        )
+def examples_of(
+    thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
+) -> Examples:
+    """Calls of functions with the last, the first and a middle stub."""
+    count = thunk.stub_count
+    stubs = tuple(thunk.stub_address(n) for n in (count - 1, 0, count // 2))
+    return Examples(convention, offsets, thunk.arch, stubs)
 
 
 class Explorer:
@@ -129,6 +57,7 @@ class Explorer:
         self.convention = convention
         self.offsets = offsets
         self.execute = EXECUTE[thunk.arch.name]
+        self.examples = examples_of(thunk, convention, offsets)
         self.paths: list[Path] = []
         self.untaken: dict[int, State] = {}
         """States on sides of conditions that no valid call takes."""
@@ -325,15 +254,8 @@ class Explorer:
     def _examples(self, condition: Optional[Condition]) -> tuple[bool, bool]:
         test = None
         if condition:
-            test = _TESTS.get((condition.operation, condition.test))
-        thunk = self.thunk
-        stubs = tuple(
-            thunk.stub_address(n)
-            for n in (thunk.stub_count - 1, 0, thunk.stub_count // 2)
-        )
-        return witnesses(
-            condition, test, self.convention, self.offsets, thunk.arch, stubs
-        )
+            test = TESTS.get((condition.operation, condition.test))
+        return self.examples.sides(condition, test)
 
     def _note_untaken(self, state: State, at: int) -> None:
         """A process may be stopped where no valid call gets, as at a guard's trap."""
@@ -356,7 +278,7 @@ class Explorer:
             return None
         stub = self._stub_in(condition.a) or self._stub_in(condition.b) or Const(-1)
         a, b = (function_of(v, stub) for v in (condition.a, condition.b))
-        test = _TESTS.get((condition.operation, condition.test))
+        test = TESTS.get((condition.operation, condition.test))
         if a is None or b is None or test is None:
             return None
         bits = 8 * condition.size
@@ -454,32 +376,3 @@ def _hangs_on_lr(body: list[Step]) -> bool:
 def _touches_memory(insn: Instruction) -> bool:
     implicit = insn.mnemonic in ("push", "pop", "leave", "call")
     return implicit or any(operand.kind == "mem" for operand in insn.operands)
-
-
-def _signed(number: int, bits: int) -> int:
-    number &= (1 << bits) - 1
-    return number - (1 << bits) if number >> (bits - 1) else number
-
-
-def _unsigned(number: int, bits: int) -> int:
-    return number & ((1 << bits) - 1)
-
-
-_TESTS: dict[tuple[str, str], Callable[[int, int, int], bool]] = {
-    ("sub", "eq"): lambda a, b, n: _unsigned(a - b, n) == 0,
-    ("sub", "ne"): lambda a, b, n: _unsigned(a - b, n) != 0,
-    ("sub", "hs"): lambda a, b, n: _unsigned(a, n) >= _unsigned(b, n),
-    ("sub", "lo"): lambda a, b, n: _unsigned(a, n) < _unsigned(b, n),
-    ("sub", "hi"): lambda a, b, n: _unsigned(a, n) > _unsigned(b, n),
-    ("sub", "ls"): lambda a, b, n: _unsigned(a, n) <= _unsigned(b, n),
-    ("sub", "mi"): lambda a, b, n: _signed(a - b, n) < 0,
-    ("sub", "pl"): lambda a, b, n: _signed(a - b, n) >= 0,
-    ("sub", "ge"): lambda a, b, n: _signed(a, n) >= _signed(b, n),
-    ("sub", "lt"): lambda a, b, n: _signed(a, n) < _signed(b, n),
-    ("sub", "gt"): lambda a, b, n: _signed(a, n) > _signed(b, n),
-    ("sub", "le"): lambda a, b, n: _signed(a, n) <= _signed(b, n),
-    ("and", "eq"): lambda a, b, n: _unsigned(a & b, n) == 0,
-    ("and", "ne"): lambda a, b, n: _unsigned(a & b, n) != 0,
-    ("and", "mi"): lambda a, b, n: _signed(a & b, n) < 0,
-    ("and", "pl"): lambda a, b, n: _signed(a & b, n) >= 0,
-}

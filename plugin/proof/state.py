@@ -248,12 +248,7 @@ class State:
 def may_be_anything(value: Value, arch: Arch, convention: Convention) -> bool:
     """Whether some valid call has a number there that is no address."""
     if isinstance(value, Entry):
-        return value.register not in (
-            convention.arguments[0],
-            arch.fp,
-            arch.lr,
-            arch.sp,
-        )
+        return value.register not in (convention.arguments[0], arch.lr, arch.sp)
     if isinstance(value, Slot):
         return bool(arch.lr) or value.offset != 0
     return isinstance(value, Garbage)

@@ -31,29 +31,52 @@ STACKS = (0x7FFC5A3D2000, 0x16FDFE000, 0x55007FFE00)
 ROUNDS = 7
 
 
-def witnesses(
-    condition: Optional[Condition],
-    test: Optional[Callable[[int, int, int], bool]],
-    convention: Convention,
-    offsets: Optional[Offsets],
-    arch: Arch,
-    stubs: tuple[int, ...],
-) -> tuple[bool, bool]:
-    """(whether some valid call jumps, whether some valid call does not)."""
-    if condition is None:
-        return False, False
-    if isinstance(condition.a, Garbage) and condition.operation == "arbitrary":
-        return True, True
-    if test is None:
-        return False, False
-    seen = set()
-    for number in range(ROUNDS):
-        call = _Call(number, convention, offsets, arch, stubs)
-        a, b = call.number_of(condition.a), call.number_of(condition.b)
-        if a is None or b is None:
+class Examples:
+    """A handful of valid calls of one block."""
+
+    def __init__(
+        self,
+        convention: Convention,
+        offsets: Optional[Offsets],
+        arch: Arch,
+        stubs: tuple[int, ...],
+    ) -> None:
+        self._calls = [
+            _Call(number, convention, offsets, arch, stubs) for number in range(ROUNDS)
+        ]
+
+    def sides(
+        self,
+        condition: Optional[Condition],
+        test: Optional[Callable[[int, int, int], bool]],
+    ) -> tuple[bool, bool]:
+        """(whether some valid call jumps, whether some valid call does not)."""
+        if condition is None:
             return False, False
-        seen.add(test(a, b, 8 * condition.size))
-    return True in seen, False in seen
+        if condition.operation == "arbitrary":
+            return True, True
+        if test is None:
+            return False, False
+        seen = set()
+        for call in self._calls:
+            a, b = call.number_of(condition.a), call.number_of(condition.b)
+            if a is None or b is None:
+                return False, False
+            seen.add(test(a, b, 8 * condition.size))
+        return True in seen, False in seen
+
+    def differ(self, actual: Value, expected: Value) -> bool:
+        """Whether two values are different numbers in some valid call."""
+        for call in self._calls:
+            a, b = call.number_of(actual), call.number_of(expected)
+            if a is not None and b is not None and a != b:
+                return True
+        return False
+
+    def some(self, value: Value, bad: Callable[[int], bool]) -> bool:
+        """Whether a value is a bad number in some valid call."""
+        numbers = (call.number_of(value) for call in self._calls)
+        return any(number is not None and bad(number) for number in numbers)
 
 
 class _Call:

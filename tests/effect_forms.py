@@ -37,7 +37,8 @@ ARM = """
 {str|ldr} {x1|w1|x29}, [x0, 0x20]
 {str|ldr} {x1|w1}, [x0{, 8]!|], 8}
 {stur|ldur} {x1|w1}, [{sp, -0x18|x29, -0x28|x29, 0x10|x0, -3}]
-{stur|str} {x1|w1}, [{sp, 3|x12|x12, 8|x29, x10}]
+{stur|str} {x1|w1}, [{sp, 3|x12|x12, 8}]
+str {x1|w1}, [x29, x10]
 ~ldur {x1|w1}, [{sp, 3|sp, 5|x12|x29, -1}]
 ~ldr w1, [{sp, 4|x29, 0x2c}]
 ~ldr w1, [sp, x9, lsl 2]
@@ -58,14 +59,14 @@ ldrsw x1, [{sp, 0x28]!|sp], -8|x0], 4}
 ldr {x1|w1}, .+0x20
 ldrsw x1, .+0x20
 adr x1, .+0x20; ldr {x2|w2}, [x1]
-adr x1, .+0x20; ldr{b|h|sw} {x2|w2}, [x1, 3]
-stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, [sp{|, 0x10]!|, -0x20]!|], 0x20|, 0x40|, -0x40}]
-ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, [sp{|, 0x10]!|, -0x20]!|], 0x20|, 0x40|, -0x40}]
-~ldp w1, w2, [sp{|, 0x10]!|], 0x20|, 0x40}]
+adr x1, .+0x20; {ldrb w2|ldrh w2|ldrsw x2}, [x1, 3]
+stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, {[sp]|[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20|[sp, 0x40]|[sp, -0x40]}
+ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, {[sp]|[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20|[sp, 0x40]|[sp, -0x40]}
+~ldp w1, w2, {[sp]|[sp, 0x10]!|[sp], 0x20|[sp, 0x40]}
 ~ldpsw x1, x2, [sp, 8]
 ldp {x1, x2|w1, w2}, [x0{, 0x10]|, 0x10]!|], 0x10}
 ldpsw x1, x2, [x0, 8]
-stp {x1, x2|w1, w2|x29, x30}, [{x29, 0x10|x0, 0x10|x0, 8]!|x29], 16}]
+stp {x1, x2|w1, w2|x17, x30}, {[x29, 0x10]|[x0, 0x10]|[x0, 8]!|[x29], 16}
 {str|stur} {q0|d1|s2|h3|b1}, [sp]
 str {q0|d1|s2|h3|b1}, [sp{, -0x10]!|], 0x10}
 stp {q0, q1|d2, d3|s0, s3}, [sp, 0x20]
@@ -73,9 +74,7 @@ stp {q0, q1|d2, d3|s0, s3}, [sp, 0x20]
 ~ldp {q0, q1|d2, d3}, [sp], 0x20
 !ldr x1, [{sp, w9, uxtw|x0, w11, sxtw 3|x0, x11, sxtx}]
 !str x1, [{sp, w9, uxtw|x0, w11, sxtw 3|x0, x11, sxtx}]
-!{str|ldr} x1, [x1{, 8]!|], 8}
-!{stp|ldp} x1, x2, [x2], 16
-!ldp x1, x1, [sp]
+!str x1, [x1{, 8]!|], 8}
 !{ldrsb|ldrsh} x1, [sp]
 !{str|ldr} {z0|p0}, [sp]
 !ld1 {v0.16b}, [sp]
@@ -110,9 +109,13 @@ add x1, sp, 0x15; and sp, x1, 0xfffffffffffffff0; str x2, [sp, -16]!
 {cmp|cmn} {x1|w1|sp|wsp}, {0|1|0xfff|1, lsl 12}
 tst {x1, x2|w1, w2|x1, x1|x1, x2, lsl 3|w1, w2, lsr 5|w1, wzr}
 tst {x1, 0xff|w1, 0x80000000|x1, 0x8000000000000000|w1, 0xfffffffe|x29, 0xf}
-!{add|sub|cmp} {x1, w2, uxtw|x1, w2, sxtw 2|sp, x2, sxtx|w1, w2, uxtb}
-!{add|sub|and|orr|cmp|tst|neg|mvn} {x1, x2|w1, w2}, asr 4
-!{and|orr|eor|bic|tst|mvn} {x1, x2|w1, w2}, ror 4
+!{add|sub|adds} x1, {x2, w3, uxtw|x2, w3, sxtw 2|sp, x2, sxtx}
+!{add|sub|subs} w1, {w2, w3, uxtb|wsp, w2, sxth 1}
+!{cmp|cmn} {x1, w2, uxtw|x1, w2, sxtw 2|sp, x2, sxtx|w1, w2, uxtb}
+!{add|sub|and|orr} {x1, x2, x3|w1, w2, w3}, asr 4
+!{cmp|tst|neg|mvn} {x1, x2|w1, w2}, asr 4
+!{and|orr|eor|bic} {x1, x2, x3|w1, w2, w3}, ror 4
+!{tst|mvn} {x1, x2|w1, w2}, ror 4
 !{add|sub} wsp, wsp, 0x10
 !and wsp, w1, 0xfffffff0
 !{negs|cls|clz|rbit|rev} x1, x2
@@ -187,8 +190,9 @@ mov [{rsp|rsp+0x20|rbp-0x13}], {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rsp}
 mov {qword|dword|word|byte} ptr [rsp+0x20], {5|-1|0x7f}
 mov qword ptr [rsp], {0x12345678|-0x80000000}
 {mov [rsp+r9*8], rax|mov rax, [rsp+r9*8]|mov [rsp+r10*8+8], eax|mov eax, [rbp+r10*8-8]}
-{mov [r9+rsp+2], al|mov al, [r9+rsp+2]|mov [rbx+r9], rax|mov [r10+rsp*1], dx}
-mov {rax|eax|ax|al|ah}, [{rdi|rdi+0x18|rcx-8|rdi+r11|rdi+r11*8+8|r11+rdi|rdi+r9*4}]
+{mov [r9+rsp+2], al|mov al, [r9+rsp+2]|mov [rbx+r9], rax|mov [r10+rsp], dx}
+mov {rax|eax|ax|al}, [{rdi|rdi+0x18|rcx-8|rdi+r11|rdi+r11*8+8|r11+rdi|rdi+r9*4}]
+mov ah, [{rdi|rcx+0x21}]
 mov [{rdi|rdi+0x18|rcx-8|rdi+r11*8}], {rax|eax|ax|al}
 mov {qword|byte} ptr [rdi+8], 5
 movabs {rax|eax|ax|al}, [0x5213c6a40100]
@@ -223,7 +227,7 @@ lea rax, fs:[rsp+8]
 and {rsp|rbp|rbx}, {-1|-2|-4|-8|-16|-32|0xf|r10}
 and {esp|ebx|sp|bpl}, -16
 ~lea rax, [rsp+0x15]; and rax, -16; mov [rax], edx; mov rax, [rax]
-xor {eax|r8d|rax|ax|al}, {eax|r8d|rax|ax|al}
+xor {eax, eax|r8d, r8d|rsi, rsi|r14d, eax|rdx, rsp}
 {shl|shr} {rax|r8|rsp}, {0|1|4|33|63}
 {shl|shr} qword ptr [rsp+0x20], 3
 .byte 0x48, 0xd1, 0xe{0|8}
@@ -292,11 +296,37 @@ AFTER_TRAP = {"aarch64": "mov x1, 0x1234", "x86_64": "mov rax, 0x1234"}
 BRANCHES = {
     "aarch64": tuple(
         f"b.{test} .+0x20"
-        for test in ["eq", "ne", "hs", "lo", "mi", "pl", "hi", "ls", "ge", "lt", "gt", "le"]
+        for test in [
+            "eq",
+            "ne",
+            "hs",
+            "lo",
+            "mi",
+            "pl",
+            "hi",
+            "ls",
+            "ge",
+            "lt",
+            "gt",
+            "le",
+        ]
     ),
     "x86_64": tuple(
         f"{jump} .+0x20"
-        for jump in ["je", "jne", "jae", "jb", "js", "jns", "ja", "jbe", "jge", "jl", "jg", "jle"]
+        for jump in [
+            "je",
+            "jne",
+            "jae",
+            "jb",
+            "js",
+            "jns",
+            "ja",
+            "jbe",
+            "jge",
+            "jl",
+            "jg",
+            "jle",
+        ]
     ),
 }
 
@@ -304,9 +334,7 @@ BRANCHES = {
 def expand(line: str) -> Iterator[str]:
     """Every text that a line with `{a|b}` stands for."""
     parts = re.split(r"\{([^{}]*\|[^{}]*)\}", line)
-    choices = [
-        part.split("|") if n % 2 else [part] for n, part in enumerate(parts)
-    ]
+    choices = [part.split("|") if n % 2 else [part] for n, part in enumerate(parts)]
     yield from map("".join, product(*choices))
 
 

@@ -178,5 +178,6 @@ def wine_environment() -> Dict[str, str]:
 
 def end_wine() -> None:
     """wine leaves a server and services behind; they belong to our prefix alone."""
-    command = [need(WINESERVER), "-k"]
-    subprocess.run(command, env=wine_environment(), check=False, timeout=DEADLINE)
+    for option in ("-k", "-w"):  # end it; wait until it is gone
+        command = [need(WINESERVER), option]
+        subprocess.run(command, env=wine_environment(), check=False, timeout=DEADLINE)

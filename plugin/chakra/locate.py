@@ -5,7 +5,7 @@ cost least and tell most come first; all of them are bounded.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD, Arch
@@ -18,6 +18,9 @@ MAX_FRAME_STEP = 1 << 20
 """Bytes between two frames; a chain that jumps farther has left the stack."""
 STACK_WORDS = 2048
 """Words above SP that are looked through for return addresses."""
+STACK_PIECE = 4096
+MAX_CANDIDATES = 32
+"""Return addresses on the stack that are kept to be confirmed."""
 OBJECT_WORDS = 12
 """Words of a would-be function object in which its FunctionInfo is looked for."""
 SCAN_CHUNK = 1 << 20
@@ -32,6 +35,8 @@ class Return(NamedTuple):
     """Address of the stack word that holds it; None: it is in the link register."""
     frame: Optional[int]
     """Frame pointer of the frame record that holds it; None outside a chain."""
+    sure: bool = True
+    """False: the word may be left over from an earlier call, and is to be confirmed."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Found:
     """The stub that the call in hand uses."""
     back: Optional[Return] = None
     """How the interpreter will return, when it was called already."""
+    others: tuple["Found", ...] = ()
+    """Further return addresses, farther out, where this one is not sure."""
 
 
 class NotFound(ThunkError):
@@ -262,23 +269,44 @@ class Locator:
         return None
 
     def _stack(self) -> Optional[Found]:
+        """Words above SP that are return addresses into stubs. Where frames have no
+        chain, earlier calls leave such words behind: none of them is sure."""
+        candidates: list[Found] = []
         for slot, value in self._stack_words():
             name = f"the word at {slot:#x} on the stack"
-            found = self._returns(value, name, Return(slot, None))
+            found = self._returns(value, name, Return(slot, None, sure=False))
             if found:
-                return found
-        return None
+                candidates.append(found)
+            if len(candidates) == MAX_CANDIDATES:
+                break
+        if not candidates:
+            return None
+        return replace(candidates[0], others=tuple(candidates[1:]))
 
     def _stack_words(self) -> Iterator["tuple[int, int]"]:
         sp = self._register(self.arch.sp)
         if sp is None:
             return
-        sp -= sp % WORD
-        for n in range(STACK_WORDS):
-            value = self._word(sp + WORD * n)
-            if value is None:
+        place = sp - sp % WORD
+        end = place + STACK_WORDS * WORD
+        while place < end:
+            data = self._piece(
+                place, min(STACK_PIECE - place % STACK_PIECE, end - place)
+            )
+            for n in range(len(data) // WORD):
+                yield (
+                    place + WORD * n,
+                    int.from_bytes(data[8 * n : 8 * n + 8], "little"),
+                )
+            if not data:
                 return
-            yield sp + WORD * n, value
+            place += len(data)
+
+    def _piece(self, address: int, size: int) -> bytes:
+        try:
+            return self.memory.read(address, size)
+        except ThunkError:
+            return b""
 
     def _scan(self) -> Optional[Found]:
         for thunk in self.scan():

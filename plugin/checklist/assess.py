@@ -49,7 +49,28 @@ class Assessment:
 
 
 def assess(memory: Memory, found: Found) -> Assessment:
+    """Prove the block, and work out which call the thread is in."""
     facts = _prove(memory, found.thunk)
+    sure = not found.back or (found.back.sure and facts.convention.anchored)
+    if sure or (found.back and _at_first_instruction(memory, found, facts)):
+        return _with_call(memory, found, facts)
+    for candidate in (found, *found.others):
+        same_block = candidate.thunk.address == found.thunk.address
+        own = facts if same_block else _prove(memory, candidate.thunk)
+        assessed = _with_call(memory, candidate, own)
+        if assessed.function and assessed.function.stub == assessed.stub_address:
+            return assessed
+    why = f"{found.by}; no call that it belongs to could be confirmed"
+    return _with_call(memory, Found(found.thunk, why), facts)
+
+
+def _at_first_instruction(memory: Memory, found: Found, facts: Facts) -> bool:
+    """A return address right at SP is no left-over."""
+    assert found.back
+    return found.back.slot == memory.registers().get(facts.thunk.arch.sp)
+
+
+def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     call = call_in_hand(memory, found, facts)
     layout = None
     if call.layout is not None:

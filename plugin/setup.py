@@ -42,8 +42,10 @@ def write(wiring: Wiring) -> str:
     line = wiring.line.encode()
     if line in before.splitlines():
         return f"{wiring.path}: the line is there already"
-    gap = b"" if not before or before.endswith(b"\n") else b"\n"
-    _replace(wiring.path, before, before + gap + line + b"\n")
+    whole = not before or before.endswith(b"\n")
+    # A last line without an end gets one, and ours goes without: `remove` sees that.
+    added = line + b"\n" if whole else b"\n" + line
+    _replace(wiring.path, before, before + added)
     return f"{wiring.path}: added `{wiring.line}`"
 
 
@@ -51,8 +53,11 @@ def remove(wiring: Wiring) -> str:
     """Take the line away; says what was done."""
     before = _read(wiring.path)
     line = wiring.line.encode()
-    kept = [text for text in before.splitlines(keepends=True) if text.rstrip() != line]
-    after = b"".join(kept)
+    if before.endswith(b"\n" + line):
+        after = before[: -len(line) - 1]
+    else:
+        lines = before.splitlines(keepends=True)
+        after = b"".join(text for text in lines if text.rstrip() != line)
     if after == before:
         return f"{wiring.path}: the line is not there"
     _replace(wiring.path, before, after)

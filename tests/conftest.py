@@ -12,6 +12,7 @@ from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document, validated
 from sessions import Session
 
+NO_HOME = Path(ENVIRONMENT["HOME"])
 Console = Callable[..., "subprocess.CompletedProcess[str]"]
 Opener = Callable[[str], Session]
 
@@ -73,12 +74,12 @@ def saved(saved_text: str) -> Document:
 def console() -> Console:
     """The installed console command."""
 
-    def run(*args: object) -> "subprocess.CompletedProcess[str]":
+    def run(*args: object, home: Path = NO_HOME) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [need(CONSOLE), *map(str, args)],
             capture_output=True,
             text=True,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, "HOME": str(home)},
             stdin=subprocess.DEVNULL,
             timeout=DEADLINE,
             check=False,

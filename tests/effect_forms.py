@@ -60,8 +60,10 @@ ldr {x1|w1}, .+0x20
 ldrsw x1, .+0x20
 adr x1, .+0x20; ldr {x2|w2}, [x1]
 adr x1, .+0x20; {ldrb w2|ldrh w2|ldrsw x2}, [x1, 3]
-stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, {[sp]|[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20|[sp, 0x40]|[sp, -0x40]}
-ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, {[sp]|[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20|[sp, 0x40]|[sp, -0x40]}
+stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, [sp{|, 0x40|, -0x40}]
+stp {x1, x2|w1, w2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
+ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, [sp{|, 0x40|, -0x40}]
+ldp {x1, x2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
 ~ldp w1, w2, {[sp]|[sp, 0x10]!|[sp], 0x20|[sp, 0x40]}
 ~ldpsw x1, x2, [sp, 8]
 ldp {x1, x2|w1, w2}, [x0{, 0x10]|, 0x10]!|], 0x10}
@@ -96,9 +98,12 @@ str x1, [sp]; strh w2, [sp, 2]; ldrh w3, [sp]
 {add|sub} sp, sp, {x2|x9|x9, lsl 3|x10, lsl 4}
 {add|sub} x1, sp, x2{|, lsl 3}
 {add|sub} x1, {sp, x9|x9, x10|x29, x9}{|, lsl 3}
-{add|sub|adds|subs} {x1, x2, x3|w1, w2, w3|x1, x2, x2|x1, xzr, x2|x1, x2, xzr}{|, lsl 7|, lsr 9}
-{and|ands|orr|eor|bic|orn|eon} {x1, x2, x3|w1, w2, w3|x1, x2, x2|w1, wzr, w2|x1, x2, xzr}{|, lsl 7|, lsr 9}
-{and|ands|orr|eor} {x1, x2, 0xff00ff00ff00ff00|x1, x2, 0xfffffffffffffff0|w1, w2, 0xfffffff0|w1, w2, 0x7fe}
+{add|sub|adds|subs} {x1, x2, x3|w1, w2, w3|x1, x2, x2}{|, lsl 7|, lsr 9}
+{add|sub|adds|subs} {x1, xzr, x2|x1, x2, xzr|wzr, w1, w2}{|, lsl 7|, lsr 9}
+{and|ands|orr|eor|bic|orn|eon} {x1, x2, x3|w1, w2, w3|x1, x2, x2}{|, lsl 7|, lsr 9}
+{and|ands|orr|eor|bic|orn|eon} {w1, wzr, w2|x1, x2, xzr}{|, lsl 7|, lsr 9}
+{and|ands|orr|eor} x1, x2, {0xff00ff00ff00ff00|0xfffffffffffffff0|1}
+{and|ands|orr|eor} w1, w2, {0xfffffff0|0x7fe|0x80000000}
 {and|orr|eor} sp, {x1|x29}, 0xfffffffffffffff0
 and {sp, x12|x1, x12|x1, x29|x12, x12}, 0xfffffffffffffff{0|8|c|e}
 ands {x1, x12|x2, x29}, 0xfffffffffffffff0
@@ -148,7 +153,8 @@ adr xzr, .
 ~mul {x1, x2, x3|w1, w2, w3|x1, x1, x1}
 ~csel {x1, x2, x3|w1, w2, w3}, {eq|lo|gt}
 ~{cmp|cmn} {x1, x2|w1, w2}; csel {x3, x1, xzr|w3, w1, w2}, {ne|hs|vs|pl}
-~cmp x1, x2; csel x3, x4, x5, lo; mov x6, x3; cmn x1, x2; csel x3, x4, x5, lo; eor x7, x6, x3
+~cmp x1, x2; csel x3, x4, x5, lo; mov x6, x3; \
+ cmn x1, x2; csel x3, x4, x5, lo; sub x6, x6, x3
 !cset x1, eq
 !{csinc|csinv|csneg} x1, x2, x3, eq
 !ccmp x1, x2, 0, eq
@@ -178,10 +184,12 @@ prfm pldl1keep, [{sp|x0, x11}]
 """
 
 X64 = """
-mov {rax, rdx|eax, edx|ax, dx|al, dl|ah, dl|al, dh|ah, ch|rax, rax|eax, eax|rsp, rbp|rbp, rsp}
+mov {rax, rdx|eax, edx|ax, dx|al, dl|ah, dl|al, dh|ah, ch}
+mov {rax, rax|eax, eax|rsp, rbp|rbp, rsp}
 mov {r8, r14|r8d, r14d|r8w, r14w|r8b, r14b|sil, al|r14b, bpl|rdx, r9|al, r8b}
 mov {rax|r8}, {5|-1|0x7fffffff|-0x80000000}
-mov {eax, 5|eax, -1|r8d, 0x80000000|ax, 0x1234|ax, -2|r8w, 7|al, 0x12|ah, 0x12|dh, -1|sil, -2}
+mov {eax, 5|eax, -1|r8d, 0x80000000|ax, 0x1234|ax, -2|r8w, 7}
+mov {al, 0x12|ah, 0x12|dh, -1|sil, -2}
 movabs {rax|r14}, {0x1122334455667788|-2|0x80000000}
 mov {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rbp}, [{rsp|rsp+0x20|rbp-0x18|rbp+0x20}]
 mov [{rsp|rsp+0x20|rbp-0x13}], {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rsp}
@@ -212,7 +220,8 @@ lea rax, [{rsp+r9*8|rbp+r10*4-8|r9+r10*2|rsi+rsi|r9*8-1}]
 lea rax, fs:[rsp+8]
 !lea {rax, [edx+4]|eax, [esp]|rax, [edx*4+8]|rax, [edx+edi*2]|rax, [eip+8]}
 {add|sub|and|or|xor|cmp|test} {rax, rdx|eax, edx|ax, dx|al, dl|ah, dl|al, dh|ah, ch}
-{add|sub|and|or|xor|cmp|test} {rax, rax|eax, eax|ax, ax|al, al|r8, rsp|r8d, r14d|r8w, r14w|r8b, bpl|al, ah}
+{add|sub|and|or|xor|cmp|test} {rax, rax|eax, eax|ax, ax|al, al|al, ah}
+{add|sub|and|or|xor|cmp|test} {r8, rsp|r8d, r14d|r8w, r14w|r8b, bpl}
 {add|sub|and|or|xor|cmp|test} {rax|r8}, {0|0x12|-0x12|0x12345678|-0x12345678}
 {add|sub|and|or|xor|cmp|test} {eax|r8d}, {0|0x12|-0x12|0x12345678|0x80000000}
 {add|sub|and|or|xor|cmp|test} {ax|r8w}, {0|0x12|-0x12|0x1234|0x8000}
@@ -241,7 +250,8 @@ xor {eax, eax|r8d, r8d|rsi, rsi|r14d, eax|rdx, rsp}
 !{mul|div} rdx
 !sete al
 !{cdqe|cqo|cld|std|stc|pushfq|popfq|lahf|sahf|cpuid|syscall}
-xchg {rax, rdx|eax, edx|ax, dx|al, dl|al, ah|dh, al|rsp, rax|rbp, r8|eax, eax|rdx, rdx|r8w, ax|edx, edx|ax, ax}
+xchg {rax, rdx|eax, edx|ax, dx|al, dl|al, ah|dh, al|rsp, rax|rbp, r8}
+xchg {eax, eax|rdx, rdx|r8w, ax|edx, edx|ax, ax}
 !xchg {[rsp], rax|rdx, [rsp]}
 push {rax|rsp|rbp|r12|r15|5|-1|0x12345678|-0x12345678}
 push qword ptr [{rsp|rsp+8|rbp|rdi+8|rdi+r11*8|rip+8}]
@@ -267,7 +277,8 @@ movsxd rax, dword ptr [{rsp|rsp+0x20|rdi+r11*4|rip+8}]
 {movups|movdqu} xmmword ptr [{rsp+3|rbp-0x30|rdi+8}], xmm3
 ~{movaps|movups|movdqa|movdqu} xmm2, xmmword ptr [rsp+0x18]
 ~{movups|movdqu} xmm2, xmmword ptr [rdi+1]
-!{vmovups xmm0, [rsp]|vmovups ymm0, [rsp]|movq rax, xmm0|movsd xmm0, [rsp]|pxor xmm0, xmm0}
+!{vmovups xmm0, [rsp]|vmovups ymm0, [rsp]|movq rax, xmm0}
+!{movsd xmm0, [rsp]|pxor xmm0, xmm0}
 {je|jne|jae|jb|js|jns|ja|jbe|jge|jl|jg|jle} .{+0x20|-0x10}
 {je|jle} .+0x4000
 !{jo|jno|jp|jnp|jrcxz|jecxz|loop} .+0x20

@@ -9,7 +9,7 @@ from typing import Callable
 from ..arch.decode import Instruction, Operand
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .state import Flags, State
-from .values import MASK64, Const, Derived, Unknown, Value, add, combine, mask
+from .values import MASK64, Const, Unknown, Value, add, combine, derived, mask
 
 Effect = Callable[[State, Instruction], Flow]
 _LOW32 = 0xFFFFFFFF
@@ -161,7 +161,7 @@ def _undetermined(state: State, insn: Instruction) -> Flow:
             _write(state, target.register, value)
             return None
     flags = (state.flags.a, state.flags.b) if state.flags else ()
-    _write(state, target.register, Derived(insn.text, values + flags))
+    _write(state, target.register, derived(insn.text, values + flags))
     return None
 
 
@@ -211,7 +211,7 @@ def _store(count: int, size: int = 0) -> Effect:
             if _general(operand.register) or operand.register in ("xzr", "wzr"):
                 value = _read(state, operand.register)
             else:
-                value = Derived("vector", (state.get("v" + operand.register[1:]),))
+                value = derived("vector", (state.get("v" + operand.register[1:]),))
             state.store(add(address, n * width), value, width)
         _write_back(state, insn, count, after)
         return None

@@ -22,8 +22,11 @@ from .values import (
     Unknown,
     Value,
     add,
+    bounded,
     combine,
+    derived,
     from_sp,
+    loaded,
     mask,
 )
 
@@ -111,7 +114,7 @@ class State:
         return self.registers.get(register, Entry(register))
 
     def set(self, register: str, value: Value) -> None:
-        self.registers[register] = value
+        self.registers[register] = bounded(value)
 
     @property
     def sp(self) -> Optional[int]:
@@ -148,6 +151,7 @@ class State:
             self._store_elsewhere(address)
             return
         self._check_distance(offset)
+        value = bounded(value)
         for index in range(size):
             self.stack[offset + index] = Byte(value, index, self.at)
 
@@ -166,8 +170,8 @@ class State:
         self._check_pointer(address)
         if self.objects_changed:
             return self.objects_changed
-        word = Load(address)
-        return word if size == WORD else Derived(f"load{size}", (address,))
+        word = loaded(address)
+        return word if size == WORD else derived(f"load{size}", (address,))
 
     def read_stack(self, offset: int, size: int) -> Value:
         """`size` bytes of stack, zero-extended."""
@@ -286,7 +290,7 @@ def assemble(parts: list[tuple[Value, int]]) -> Value:
     for value, _ in parts:
         if isinstance(value, Unknown):
             return value
-    return Mixed(tuple(value for value, _ in parts))
+    return bounded(Mixed(tuple(value for value, _ in parts)))
 
 
 def describe_pointer(base: Value) -> str:

@@ -5,10 +5,13 @@ through the block. Two values that compare equal are the same number in every ca
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Optional, Union
 
 MASK64 = (1 << 64) - 1
+MAX_SIZE = 128
+"""Values that one value may be made of. A thunk needs a dozen; a loop or a bad block
+could make billions."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Load:
     """The word of memory (not of the stack) at an address, as it was at entry."""
 
     address: "Value"
+    size: int = field(default=1, compare=False)
+    """How many values it is made of; see MAX_SIZE."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Derived:
 
     operation: str
     inputs: tuple["Value", ...]
+    size: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ class Unknown:
 
 
 Value = Union[Entry, Slot, Const, Sum, Mask, Load, Derived, Mixed, Garbage, Unknown]
+
+
+TOO_LONG = Unknown("it is too long a computation to follow")
 
 
 def add(value: Value, offset: int) -> Value:
@@ -160,7 +169,32 @@ def combine(operation: str, a: Value, b: Value) -> Value:
         for value in (a, b):
             if isinstance(value, Garbage):
                 return value
-    return Derived(operation, (a, b))
+    return derived(operation, (a, b))
+
+
+def derived(operation: str, values: tuple[Value, ...]) -> Value:
+    """A function of values."""
+    return bounded(Derived(operation, values, 1 + sum(map(size_of, values))))
+
+
+def loaded(address: Value) -> Value:
+    """The word at an address."""
+    return bounded(Load(address, 1 + size_of(address)))
+
+
+def bounded(value: Value) -> Value:
+    """The value, unless it has become too long a computation to follow."""
+    return TOO_LONG if size_of(value) > MAX_SIZE else value
+
+
+def size_of(value: Value) -> int:
+    if isinstance(value, (Load, Derived)):
+        return value.size
+    if isinstance(value, (Sum, Mask)):
+        return 1 + size_of(value.base)
+    if isinstance(value, Mixed):
+        return 1 + sum(map(size_of, value.parts))
+    return 1
 
 
 def inputs(value: Value) -> Iterator[Value]:

@@ -10,7 +10,7 @@ from ..arch import WORD
 from ..arch.decode import Instruction, Operand
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .state import Flags, State
-from .values import MASK64, Const, Derived, Unknown, Value, add, combine, mask
+from .values import MASK64, Const, Unknown, Value, add, combine, derived, mask
 
 Effect = Callable[[State, Instruction], Flow]
 
@@ -247,7 +247,7 @@ def _vector_move(state: State, insn: Instruction) -> Flow:
     """Between vector registers and memory: only what is stored matters here."""
     target, source = insn.operands
     if target.kind == "mem":
-        value = Derived("vector", (state.get(source.register),))
+        value = derived("vector", (state.get(source.register),))
         state.store(_address(state, target, insn), value, target.size)
     elif source.kind == "mem":
         state.load(_address(state, source, insn), source.size)

@@ -52,6 +52,8 @@ class Found:
     """The stub that the call in hand uses."""
     back: Optional[Return] = None
     """How the interpreter will return, when it was called already."""
+    function: Optional[int] = None
+    """The function object that led here."""
     others: tuple["Found", ...] = ()
     """Further return addresses, farther out, where this one is not sure."""
 
@@ -111,7 +113,8 @@ class Locator:
             return Found(thunk, f"the address given is in its {where}")
         thunk = self._of_function(address)
         if thunk:
-            return Found(thunk, "the address given is a function object of it")
+            by = "the address given is a function object of it"
+            return Found(thunk, by, function=address)
         raise NotFound(
             f"no thunk block at {address:#x}: give an address inside a block (a"
             " header, a stub, m_dynamicInterpreterThunk) or of a function object"
@@ -233,11 +236,13 @@ class Locator:
                 continue
             thunk = self._of_function(value)
             if thunk:
-                return Found(thunk, f"{register} is a function object of it")
+                by = f"{register} is a function object of it"
+                return Found(thunk, by, function=value)
             inner = self._word(value)
             thunk = self._of_function(inner) if inner else None
             if thunk:
-                return Found(thunk, f"[{register}] is a function object of it")
+                by = f"[{register}] is a function object of it"
+                return Found(thunk, by, function=inner)
         return None
 
     def _of_function(self, address: int) -> Optional[Thunk]:

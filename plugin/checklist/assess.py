@@ -76,6 +76,8 @@ def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     if call.layout is not None:
         layout = read_layout(memory, call.layout, facts.offsets)
     function = _function(memory, facts, call, layout)
+    if function is None and found.function is not None:
+        function = try_function(memory, found.function, facts.offsets)
     return Assessment(memory, found, facts, call, layout, function)
 
 

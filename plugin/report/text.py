@@ -17,7 +17,7 @@ from .model import CodeLine, Report, StackWord
 if TYPE_CHECKING:
     from rich.text import Text
 
-INDENT = 9
+INDENT = 10
 MAX_CODE, MAX_INSTRUCTION = 14, 29
 MAX_STEPS = 4
 """Edits of a mend that are shown one by one."""
@@ -144,8 +144,7 @@ def render(report: Report, style: Style = Style(), detail: Detail = Detail()) ->
     page = Page(style)
     _head(page, report)
     _thunk(page, report)
-    broken = report.verdict != "sound"
-    if broken or detail.code:
+    if report.verdict == "broken" or detail.code or _stopped_inside(report):
         _code(page, report)
     _stack(page, report)
     _checks(page, report, detail)
@@ -259,6 +258,13 @@ def _meaning(report: Report, name: str, value: int) -> str:
     if value == thunk.interpreter:
         return " = the interpreter"
     return ""
+
+
+def _stopped_inside(report: Report) -> bool:
+    thunk = report.thunk
+    if thunk is None or report.pc is None:
+        return False
+    return thunk.block <= report.pc < thunk.block + thunk.block_size
 
 
 def _code(page: Page, report: Report) -> None:

@@ -39,6 +39,17 @@ callInfo, this and the arguments. Nothing is run in the process.
   --json      the layout as JSON""",
     ),
     Help(
+        "thunk-bt",
+        "Show the JavaScript stack.",
+        "thunk-bt [-n N] [--all] [--json]",
+        """Lists the script functions on the selected thread's stack, innermost first,
+with their arguments, and says why the walk ended. Nothing is run in the process.
+
+  -n N    at most N script frames
+  --all   the native frames between them as well
+  --json  as JSON""",
+    ),
+    Help(
         "thunk-find",
         "List every thunk block that can be found.",
         "thunk-find [--json]",

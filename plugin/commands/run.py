@@ -10,7 +10,7 @@ from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
 from ..inspection import find_thunk, inspect, locator_for
 from ..proof import Offsets
-from ..report import compare, find
+from ..report import backtrace, compare, find
 from ..report.as_json import layout_dict, to_json
 from ..report.layout import layout_words
 from ..report.text import Detail, render, render_layout
@@ -78,6 +78,21 @@ class Layout(Command):
         return render_layout(layout, layout_words(layout, memory), session.style())
 
 
+class Backtrace(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("-n", type=_count, default=None)
+        parser.add_argument("--all", action="store_true")
+        parser.add_argument("--json", action="store_true")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        assessment = assess(memory, find_thunk(memory))
+        walk = backtrace.walk(assessment, options.n, options.all)
+        if options.json:
+            return backtrace.to_json(walk, memory)
+        return backtrace.render(walk, assessment, session.style())
+
+
 class Find(Command):
     def arguments(self, parser: Parser) -> None:
         parser.add_argument("--json", action="store_true")
@@ -124,6 +139,7 @@ class Snapshot(Command):
 COMMANDS: dict[str, type[Command]] = {
     "thunk-inspect": Inspect,
     "thunk-layout": Layout,
+    "thunk-bt": Backtrace,
     "thunk-find": Find,
     "thunk-compare": Compare,
     "thunk-snapshot": Snapshot,
@@ -132,6 +148,13 @@ COMMANDS: dict[str, type[Command]] = {
 
 def _address(words: Sequence[str], session: Session) -> Optional[int]:
     return evaluate(" ".join(words), session) if words else None
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
 
 
 def _offsets(locator: Locator) -> Optional[Offsets]:

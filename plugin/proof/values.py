@@ -72,9 +72,12 @@ class Mixed:
     parts: tuple["Value", ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Garbage:
-    """Nobody determines it: it may be any number."""
+    """Nobody determines it: it may be any number.
+
+    Only a copy of it is equal to it: two words that nobody stored are two numbers.
+    """
 
     why: str
 

@@ -67,9 +67,13 @@ class Page:
 
         What does not fit is cut, and a … says so.
         """
+        self.row(f"{label:<{INDENT}}", *parts)
+
+    def row(self, label: str, *parts: "str | tuple[str, str]") -> None:
+        """The same with a label of its own width."""
         from rich.text import Text
 
-        line = Text(f"{label:<{INDENT}}", style="bold" if label.strip() else "")
+        line = Text(label, style="bold" if label.strip() else "")
         for part in parts:
             piece, style = part if isinstance(part, tuple) else (part, "")
             line.append(clean(self.plain(piece)), style=style or "not bold")
@@ -79,10 +83,6 @@ class Page:
             line.truncate(self.style.width - len(more))
             line.append(more)
         self.lines.append(line)
-
-    def row(self, label: str, *parts: "str | tuple[str, str]") -> None:
-        """A line with a label of its own width."""
-        self.text(label, *parts)
 
     def wrapped(
         self, label: str, text: str, style: str = "", indent: int = INDENT

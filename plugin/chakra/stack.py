@@ -1,0 +1,207 @@
+"""JavaScript frames on the stack, innermost first, without calling into the process.
+
+An interpreted frame is known by its return address into a stub, and its layout by the
+frame pointer of the header (JavascriptCallStackLayout::FromFramePointer); a jitted one
+by the layout at its frame pointer, if that is confirmed. On x64 Windows there is no
+chain: return addresses on the stack count where the function they lead to owns the
+stub. Whatever ends the walk is said.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from ..arch import ANCHOR, WORD, Arch
+from ..proof import Facts, Offsets
+from ..target import MASK64, Memory, Region, ThunkError
+from .layout import Layout, read_layout
+from .locate import MAX_FRAME_STEP, Locator
+from .thunk import Thunk
+
+MAX_RECORDS = 1 << 20
+"""Frame records that are walked at the most."""
+PIECE = 1 << 16
+"""Bytes of stack that are read at a time."""
+SHOWN_ARGS = 12
+FIRST_ADDRESS = 0x1000
+"""Whatever a program's first function finds in FP, it is no address."""
+
+
+class Record(NamedTuple):
+    """A frame record: the saved frame pointer and the return address behind it."""
+
+    address: int
+    saved: int
+    back: int
+
+
+@dataclass(frozen=True)
+class JsFrame:
+    """One frame. `layout` is None for a native one."""
+
+    kind: str
+    """`interpreted`, `jitted` or `native`."""
+    pc: int
+    """Where the frame goes on, or is: a return address, or pc for the innermost."""
+    fp: Optional[int]
+    layout: Optional[Layout] = None
+
+    @property
+    def problems(self) -> list[str]:
+        return self.layout.problems if self.layout else []
+
+
+@dataclass
+class Walk:
+    """What a walk found, and why it ended."""
+
+    frames: list[JsFrame] = field(default_factory=list)
+    ended: str = ""
+
+
+class StackReader:
+    """Stack words from few large reads."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._pieces: dict[int, Optional[memoryview]] = {}
+
+    def word(self, address: int) -> Optional[int]:
+        if address % WORD:
+            return None
+        number, offset = divmod(address, PIECE)
+        if number not in self._pieces:
+            self._pieces[number] = self._read(number * PIECE)
+        words = self._pieces[number]
+        if words is not None:
+            return int(words[offset // WORD])
+        try:
+            return self._memory.word(address)
+        except ThunkError:
+            return None
+
+    def _read(self, start: int) -> Optional[memoryview]:
+        try:
+            return memoryview(self._memory.peek(start, PIECE)).cast("Q")
+        except ThunkError:
+            return None
+
+
+class Places:
+    """What code addresses are: in a stub's block, native, or neither."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+        self._memory = locator.memory
+        self._kinds: dict[int, tuple[str, Optional[Thunk]]] = {}
+        self._regions: Optional[list[Region]] = None
+
+    def kind(self, address: int) -> tuple[str, Optional[Thunk]]:
+        """(`stub` with its block, `native`, or `code` that belongs to no module)."""
+        if address not in self._kinds:
+            self._kinds[address] = self._look(address)
+        return self._kinds[address]
+
+    def _look(self, address: int) -> tuple[str, Optional[Thunk]]:
+        thunk = self._locator.returning_to(address)
+        if thunk:
+            return "stub", thunk
+        if self._memory.symbol_at(address):
+            return "native", None
+        for region in self._memory.regions() or []:
+            if region.start <= address < region.end:
+                file = region.name.startswith("/") or "\\" in region.name
+                return ("native" if file else "code"), None
+        return "code", None
+
+
+class Walker:
+    """Walks the stack of one stopped thread. `prover` proves blocks when asked."""
+
+    def __init__(self, memory: Memory, locator: Locator, offsets: Offsets) -> None:
+        self.memory = memory
+        self.locator = locator
+        self.offsets = offsets
+        self.reader = StackReader(memory)
+        self.places = Places(locator)
+
+    def chain(self, start: int) -> Iterator[Record]:
+        """Frame records upwards from a frame pointer; the last word is `why`."""
+        self.why = "the frame chain ends"
+        record = start
+        for _ in range(MAX_RECORDS):
+            saved, back = self.reader.word(record), self.reader.word(record + WORD)
+            if saved is None or back is None:
+                self.why = f"the frame record at {record:#x} cannot be read"
+                return
+            yield Record(record, saved, back)
+            if saved < FIRST_ADDRESS:
+                return
+            if saved == record:
+                self.why = f"the frame chain loops at {record:#x}"
+                return
+            if saved < record or saved % WORD:
+                self.why = f"the frame chain goes astray at {record:#x}: {saved:#x}"
+                return
+            if saved - record > MAX_FRAME_STEP:
+                self.why = (
+                    f"the frame chain leaves the stack at {record:#x}: {saved:#x}"
+                )
+                return
+            record = saved
+        self.why = f"more than {MAX_RECORDS} frames"
+
+    def layout(self, address: int) -> Layout:
+        return read_layout(self.memory, address & MASK64, self.offsets, SHOWN_ARGS)
+
+    def frames(self, start: int) -> Iterator[JsFrame]:
+        """Every frame of a chain, native ones too, from the innermost on.
+
+        The frame that a return address leads into has the record that is saved beside
+        it as its own.
+        """
+        for record in self.chain(start):
+            kind, thunk = self.places.kind(record.back)
+            if kind == "stub" and thunk:
+                layout = self.layout(record.saved + ANCHOR)
+                yield JsFrame("interpreted", record.back, record.saved, layout)
+            elif kind == "code" and record.saved:
+                layout = self.layout(record.saved + ANCHOR)
+                jitted = layout.looks_sound
+                name = "jitted" if jitted else "native"
+                shown = layout if jitted else None
+                yield JsFrame(name, record.back, record.saved, shown)
+            else:
+                yield JsFrame("native", record.back, record.saved)
+
+    def left_over(self, facts: Facts, sp: int) -> Iterator[JsFrame]:
+        """Frames of a stack without chain: slots whose function owns their stub."""
+        call, distance = facts.call, facts.layout_from_entry
+        if call is None or call.state.sp is None or distance is None:
+            self.why = "the header's stack frame is not known"
+            return
+        self.why = "the stack ends"
+        from_slot = WORD - call.state.sp + distance
+        place = sp - sp % WORD
+        while True:
+            value = self.reader.word(place)
+            if value is None:
+                return
+            kind, thunk = self.places.kind(value) if _may_be_code(value) else ("", None)
+            if kind == "stub" and thunk:
+                layout = self.layout(place + from_slot)
+                number = thunk.returning_stub(value)
+                stub = None if number is None else thunk.stub_address(number)
+                if layout.function and layout.function.stub == stub:
+                    yield JsFrame("interpreted", value, None, layout)
+            place += WORD
+
+
+def _may_be_code(value: int) -> bool:
+    """A return address into a stub is 2 bytes behind an 8-byte boundary."""
+    return value % WORD == 2 and value > 0xFFFF
+
+
+def native_name(memory: Memory, arch: Arch, pc: int) -> str:
+    symbol = memory.symbol_at(pc)
+    return symbol.at(pc) if symbol else f"{pc:#x} (no symbol)"

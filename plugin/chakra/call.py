@@ -60,18 +60,7 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
 
 
 def _state(found: Found, facts: Facts) -> Optional[State]:
-    """The proof's state where pc is; stubs are all alike but for their place."""
-    if found.at is None:
-        return None
-    thunk = facts.thunk
-    at = found.at
-    if thunk.first_stub <= at < thunk.epilogue and facts.main.calls:
-        size = thunk.arch.stub_size
-        call_at = facts.main.calls[0].at
-        own = (at - thunk.first_stub) // size
-        proved = (call_at - thunk.first_stub) // size
-        at += (proved - own) * size
-    return facts.state_at(at)
+    return None if found.at is None else facts.state_anywhere(found.at)
 
 
 def _passed(

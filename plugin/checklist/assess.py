@@ -50,13 +50,13 @@ class Assessment:
 
 def assess(memory: Memory, found: Found) -> Assessment:
     """Prove the block, and work out which call the thread is in."""
-    facts = _prove(memory, found.thunk)
+    facts = prove_block(memory, found.thunk)
     sure = not found.back or (found.back.sure and facts.convention.anchored)
     if sure or (found.back and _at_first_instruction(memory, found, facts)):
         return _with_call(memory, found, facts)
     for candidate in (found, *found.others):
         same_block = candidate.thunk.address == found.thunk.address
-        own = facts if same_block else _prove(memory, candidate.thunk)
+        own = facts if same_block else prove_block(memory, candidate.thunk)
         assessed = _with_call(memory, candidate, own)
         if assessed.function and assessed.function.stub == assessed.stub_address:
             return assessed
@@ -99,23 +99,25 @@ def _function(
     return try_function(memory, address, facts.offsets)
 
 
-def _prove(memory: Memory, thunk: Thunk) -> Facts:
+def prove_block(memory: Memory, thunk: Thunk) -> Facts:
     """Prove the block under the convention that its own code fits best."""
-    facts = _fitting(memory, thunk)
+    facts = fitting(memory.os, thunk)
     target = facts.interpreter
     known = known_interpreters(memory, thunk.arch, facts.convention, target)
     return prove(thunk, facts.convention, None, known)
 
 
-def _fitting(memory: Memory, thunk: Thunk) -> Facts:
-    """The convention is read from the header: which registers it reads and saves.
+def fitting(system: str, thunk: Thunk) -> Facts:
+    """Facts under the convention that a block's own code fits best.
+
+    The convention is read from the header: which registers it reads and saves.
 
     A header that saves argument registers takes them from there. One that saves none
     relies on its caller, unless the system is one on which callers never store them.
     """
     nobody: frozenset[int] = frozenset()
     tried = [prove(thunk, c, None, nobody) for c in thunk.arch.conventions]
-    return max(tried, key=lambda facts: _fit(facts, memory.os))
+    return max(tried, key=lambda facts: _fit(facts, system))
 
 
 def _fit(facts: Facts, system: str) -> int:

@@ -44,3 +44,6 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]
 def register() -> None:
     for help in HELP:
         ThunkCommand(help)
+    from .unwinder import register as register_unwinder
+
+    register_unwinder()

@@ -127,6 +127,16 @@ class Facts:
                 return step.before
         return self.untaken.get(at)
 
+    def state_anywhere(self, at: int) -> Optional[State]:
+        """As state_at, in any stub: stubs are alike but for their place."""
+        thunk = self.thunk
+        if thunk.first_stub <= at < thunk.epilogue and self.main.calls:
+            size = thunk.arch.stub_size
+            own = (at - thunk.first_stub) // size
+            proved = (self.main.calls[0].at - thunk.first_stub) // size
+            at += (proved - own) * size
+        return self.state_at(at)
+
     def style(self) -> str:
         """How arguments reach the layout: homed, caller-stack, pushed or unknown."""
         arguments = self.convention.arguments

@@ -7,6 +7,7 @@ says what every session needs. What a session does stands in `sessions`.
 import contextlib
 import json
 import os
+import re
 import selectors
 import subprocess
 import time
@@ -28,6 +29,14 @@ class Answer(NamedTuple):
     @property
     def text(self) -> str:
         return self.output + self.error
+
+
+def hexadecimal(answer: Answer) -> int:
+    """The first hexadecimal number of an answer."""
+    found = re.search("0x[0-9a-f]+", answer.output)
+    if not found:
+        raise SessionError(f"no number: {answer.text}")
+    return int(found.group(), 16)
 
 
 class Pipes:
@@ -90,6 +99,7 @@ class Gdb:
     name = "gdb"
     plugin = ROOT / "plugin" / "gdb" / "thunk_inspect_gdb.py"
     load = f"source {plugin}"
+    kill = "kill"
     by_port = False
 
     def __init__(self, folder: Path, arch: str, env: Dict[str, str]) -> None:
@@ -135,8 +145,7 @@ class Gdb:
         self.run(f"handle {signals} nostop noprint pass")
 
     def number(self, expression: str) -> int:
-        text = self.run(f"output/x (unsigned long){expression}").output
-        return int(text.strip(), 16)
+        return hexadecimal(self.run(f"output/x (unsigned long){expression}"))
 
     def close(self) -> None:
         self._pipes.close()
@@ -148,6 +157,7 @@ class Lldb:
     name = "lldb"
     plugin = ROOT / "plugin" / "lldb" / "thunk_inspect_lldb.py"
     load = f"command script import {plugin}"
+    kill = "process kill"
     by_port = True
 
     def __init__(self, folder: Path, arch: str, env: Dict[str, str]) -> None:
@@ -208,7 +218,7 @@ class Lldb:
         return f"target create {program}"
 
     def connect(self, address: str) -> str:
-        return f"gdb-remote {address}"
+        return f"gdb-remote 127.0.0.1:{address}"
 
     def launch(self, args: Sequence[str], output: Path) -> str:
         return (
@@ -224,8 +234,8 @@ class Lldb:
         self.run(f"process handle -s false -n false -p true {signals}")
 
     def number(self, expression: str) -> int:
-        text = self.run(f"register read --format hex {expression.lstrip('$')}").output
-        return int(text.split("=")[1].split()[0], 16)
+        name = expression.lstrip("$")
+        return hexadecimal(self.run(f"register read --format hex {name}"))
 
     def close(self) -> None:
         """End of input ends lldb, and with it what it launched."""

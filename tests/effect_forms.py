@@ -7,7 +7,7 @@ stands for either. What is expected of its effect stands in front:
     ~        something is left undetermined, but is a function of its inputs
     !        there is no such effect: everything becomes unknown
 
-Registers that are no random number, on ARM64 and x86-64 (see `single_step.Start`):
+Registers that are no random number, on ARM64 and x86-64 (see `entry_states.Start`):
 
     x0   rdi rcx  a pointer to an object       x9   r9   6
     x17  x30 r15  a pointer to code            x10  r10  -2
@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 class Form(NamedTuple):
     arch: str
+    line: str
+    """Where it stands below."""
     mark: str
     text: str
 
@@ -39,9 +41,10 @@ ARM = """
 {stur|ldur} {x1|w1}, [{sp, -0x18|x29, -0x28|x29, 0x10|x0, -3}]
 {stur|str} {x1|w1}, [{sp, 3|x12|x12, 8}]
 str {x1|w1}, [x29, x10]
-~ldur {x1|w1}, [{sp, 3|sp, 5|x12|x29, -1}]
+~ldur {x1|w1}, [{sp, 3|sp, 5|x29, -1}]
+~ldur x1, [x12]
 ~ldr w1, [{sp, 4|x29, 0x2c}]
-~ldr w1, [sp, x9, lsl 2]
+ldr w1, [sp, x9, lsl 2]
 {strb|ldrb|strh|ldrh} {w1|wzr}, [{sp|sp, 0x20|x29|x0, 0x22}]
 {strb|ldrb|strh|ldrh} w1, [{sp, -0x20]!|sp], 0x10|x0, 2]!}
 {sturb|ldurb|sturh|ldurh} w1, [{sp, -0x18|x29, 8|x0, -7}]
@@ -50,22 +53,29 @@ str {x1|w1}, [x29, x10]
 ~{ldurb|ldurh} w1, [sp, -3]
 {str|ldr} {x1|xzr}, [sp, {x9|x10}, lsl 3]
 {str|ldr} w1, [sp, x10, lsl 2]
-{str|ldr|strb|ldrb|strh|ldrh} w1, [x0, x11]
-{str|ldr} x1, [x0, x11{|, lsl 3}]
-{strh|ldrh} w1, [x0, x11, lsl 1]
-ldrsw x1, [{sp, 0x28|x29, -0x28|x0, 4|x0, x11|x0, x11, lsl 2}]
+{ldr|ldrb|ldrh} w1, [x0, x11]
+ldr x1, [x0, x11{|, lsl 3}]
+ldrh w1, [x0, x11, lsl 1]
+~{str|strb|strh} w1, [x0, x11]
+~str x1, [{x0|sp}, x11{|, lsl 3}]
+~ldr x1, [sp, x11{|, lsl 3}]
+~add x1, sp, x11; {str|ldr} x2, [x1{|, 8}]
+~and x1, x29, 0xffffffffffffffe0; {str|ldr} x2, [x1{|, 8}]
+ldrsw x1, [{sp, 0x28|x29, 0x28|x0, 4|x0, x11|x0, x11, lsl 2}]
 ldrsw x1, [{sp, 0x28]!|sp], -8|x0], 4}
 ~ldrsw x1, [sp, 4]
 ldr {x1|w1}, .+0x20
 ldrsw x1, .+0x20
 adr x1, .+0x20; ldr {x2|w2}, [x1]
-adr x1, .+0x20; {ldrb w2|ldrh w2|ldrsw x2}, [x1, 3]
+adr x1, .+0x20; {ldrb w2|ldrh w2|ldr w2}, [x1, 4]
+adr x1, .+0x20; ldrsw x2, [x1, 4]
 stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, [sp{|, 0x40|, -0x40}]
 stp {x1, x2|w1, w2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
 ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, [sp{|, 0x40|, -0x40}]
 ldp {x1, x2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
 ~ldp w1, w2, {[sp]|[sp, 0x10]!|[sp], 0x20|[sp, 0x40]}
-~ldpsw x1, x2, [sp, 8]
+ldpsw x1, x2, [sp, 8]
+~ldpsw x1, x2, [sp, 0x10]
 ldp {x1, x2|w1, w2}, [x0{, 0x10]|, 0x10]!|], 0x10}
 ldpsw x1, x2, [x0, 8]
 stp {x1, x2|w1, w2|x17, x30}, {[x29, 0x10]|[x0, 0x10]|[x0, 8]!|[x29], 16}
@@ -77,14 +87,15 @@ stp {q0, q1|d2, d3|s0, s3}, [sp, 0x20]
 !ldr x1, [{sp, w9, uxtw|x0, w11, sxtw 3|x0, x11, sxtx}]
 !str x1, [{sp, w9, uxtw|x0, w11, sxtw 3|x0, x11, sxtx}]
 !str x1, [x1{, 8]!|], 8}
-!{ldrsb|ldrsh} x1, [sp]
+!{ldrsb x1|ldrsh w1|ldursb w1|ldursh x1|ldursw x1}, [sp]
 !{str|ldr} {z0|p0}, [sp]
 !ld1 {v0.16b}, [sp]
 !st1 {v0.16b}, [sp]
 !{ldxr|ldar} x1, [sp]
 !stxr w3, x1, [sp]
 !stlr x1, [sp]
-ldr w1, [x29, 0x18]; str w1, [sp, 8]; ldr x2, [sp, 8]
+ldr w1, [x29, 0x18]; str x1, [sp, 8]; ldr x2, [sp, 8]
+str w1, [sp, 8]; ldr w2, [sp, 8]; ldrb w3, [sp, 8]
 strb w1, [sp]; strb w2, [sp, 7]; str wzr, [sp]; ldr w3, [sp]
 str x1, [sp]; strh w2, [sp, 2]; ldrh w3, [sp]
 ~str x1, [sp]; strh w2, [sp, 2]; ldr x3, [sp]
@@ -99,7 +110,8 @@ str x1, [sp]; strh w2, [sp, 2]; ldrh w3, [sp]
 {add|sub} x1, sp, x2{|, lsl 3}
 {add|sub} x1, {sp, x9|x9, x10|x29, x9}{|, lsl 3}
 {add|sub|adds|subs} {x1, x2, x3|w1, w2, w3|x1, x2, x2}{|, lsl 7|, lsr 9}
-{add|sub|adds|subs} {x1, xzr, x2|x1, x2, xzr|wzr, w1, w2}{|, lsl 7|, lsr 9}
+{add|sub|adds|subs} {x1, x2, xzr|wzr, w1, w2}{|, lsl 7|, lsr 9}
+{add|sub|adds} x1, xzr, x2{|, lsl 7|, lsr 9}
 {and|ands|orr|eor|bic|orn|eon} {x1, x2, x3|w1, w2, w3|x1, x2, x2}{|, lsl 7|, lsr 9}
 {and|ands|orr|eor|bic|orn|eon} {w1, wzr, w2|x1, x2, xzr}{|, lsl 7|, lsr 9}
 {and|ands|orr|eor} x1, x2, {0xff00ff00ff00ff00|0xfffffffffffffff0|1}
@@ -123,8 +135,8 @@ tst {x1, 0xff|w1, 0x80000000|x1, 0x8000000000000000|w1, 0xfffffffe|x29, 0xf}
 !{tst|mvn} {x1, x2|w1, w2}, ror 4
 !{add|sub} wsp, wsp, 0x10
 !and wsp, w1, 0xfffffff0
-!{negs|cls|clz|rbit|rev} x1, x2
-!{bics|adc|sbc|adcs|sbcs|udiv|sdiv|umulh|asrv} x1, x2, x3
+!{negs|ngc|cls|clz|rbit|rev} x1, x2
+!{bics|adc|sbc|adcs|sbcs|udiv|sdiv|umulh} x1, x2, x3
 !{add|sub|mul|cmeq} v0.4s, v1.4s, v2.4s
 !{and|orr|eor|bic|orn} v0.16b, v1.16b, v2.16b
 !{orr|bic} v0.4s, 1
@@ -193,7 +205,8 @@ mov {al, 0x12|ah, 0x12|dh, -1|sil, -2}
 movabs {rax|r14}, {0x1122334455667788|-2|0x80000000}
 mov {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rbp}, [{rsp|rsp+0x20|rbp-0x18|rbp+0x20}]
 mov [{rsp|rsp+0x20|rbp-0x13}], {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rsp}
-~mov {eax|ax|al|ah|r8d}, [{rsp+3|rbp-1|rbx+4}]
+~mov {eax|ax|al|ah|r8d}, [{rsp+3|rbp-1}]
+~mov {eax|ax|r8d}, [rbx+4]
 ~mov {rax|r8}, [{rsp+3|rbp-1}]
 mov {qword|dword|word|byte} ptr [rsp+0x20], {5|-1|0x7f}
 mov qword ptr [rsp], {0x12345678|-0x80000000}
@@ -201,7 +214,10 @@ mov qword ptr [rsp], {0x12345678|-0x80000000}
 {mov [r9+rsp+2], al|mov al, [r9+rsp+2]|mov [rbx+r9], rax|mov [r10+rsp], dx}
 mov {rax|eax|ax|al}, [{rdi|rdi+0x18|rcx-8|rdi+r11|rdi+r11*8+8|r11+rdi|rdi+r9*4}]
 mov ah, [{rdi|rcx+0x21}]
-mov [{rdi|rdi+0x18|rcx-8|rdi+r11*8}], {rax|eax|ax|al}
+mov [{rdi|rdi+0x18|rcx-8}], {rax|eax|ax|al}
+~mov [{rdi|rsp}+r11*8{|+8}], {rax|eax|ax|al}
+~mov {rax|eax|ax|al}, [rsp+r11*8{|+8}]
+~and rsp, -32; {push rax|pop rax|mov [rsp], rax|mov rax, [rsp+8]}
 mov {qword|byte} ptr [rdi+8], 5
 movabs {rax|eax|ax|al}, [0x5213c6a40100]
 mov {rax|eax|ax|al|ah}, [rip+{8|-0x10}]
@@ -217,8 +233,9 @@ mov [rsp+8], rax; mov byte ptr [rsp+7], 1; mov dx, [rsp+8]; mov r8, [rsp+8]
 lea {rax|eax|ax|r8|rsp}, [{rsp|rsp+8|rbp-0x28|rsp-0x1000|rdx+8}]
 lea {rax|r8d}, [{rdx+rsi*4+0x10|rsi*8+0x10|rdx+rsi|rsp+rdx*2|rip+0x20|rip-0x10|0x1234}]
 lea rax, [{rsp+r9*8|rbp+r10*4-8|r9+r10*2|rsi+rsi|r9*8-1}]
-lea rax, fs:[rsp+8]
+!lea rax, fs:[rsp+8]
 !lea {rax, [edx+4]|eax, [esp]|rax, [edx*4+8]|rax, [edx+edi*2]|rax, [eip+8]}
+!.byte 0x67, 0x48, 0x8d, 0x04, 0x25, 0xf8, 0xff, 0xff, 0xff
 {add|sub|and|or|xor|cmp|test} {rax, rdx|eax, edx|ax, dx|al, dl|ah, dl|al, dh|ah, ch}
 {add|sub|and|or|xor|cmp|test} {rax, rax|eax, eax|ax, ax|al, al|al, ah}
 {add|sub|and|or|xor|cmp|test} {r8, rsp|r8d, r14d|r8w, r14w|r8b, bpl}
@@ -264,6 +281,7 @@ push rax; push rbp; pop rdx; pop rsp
 leave
 push rbp; mov rbp, rsp; sub rsp, 0x20; leave
 !enter 8, 0
+!.byte 0x66, 0xc9
 movzx {eax, dl|eax, dx|rax, dl|rax, dx|ax, dl|eax, dh|r8d, r14b|r8, ax|eax, ah}
 movsx {eax, dl|eax, dx|rax, dl|rax, dx|ax, dl|eax, dh|r8d, r14b|r8, ax|eax, ah}
 {movzx|movsx} {rax|eax}, {byte|word} ptr [{rsp|rsp+0x20|rdi+3|rip+8}]
@@ -280,17 +298,17 @@ movsxd rax, dword ptr [{rsp|rsp+0x20|rdi+r11*4|rip+8}]
 !{vmovups xmm0, [rsp]|vmovups ymm0, [rsp]|movq rax, xmm0}
 !{movsd xmm0, [rsp]|pxor xmm0, xmm0}
 {je|jne|jae|jb|js|jns|ja|jbe|jge|jl|jg|jle} .{+0x20|-0x10}
-{je|jle} .+0x4000
+{je|jle} .-0x4000
 !{jo|jno|jp|jnp|jrcxz|jecxz|loop} .+0x20
-jmp .{+0x20|-0x10|+0x4000}
+jmp .{+0x20|-0x10|-0x4000}
 jmp {r15|qword ptr [rsp]|qword ptr [rsp+0x10]|qword ptr [rdi+0x18]}
 call .{+0x20|-0x10}
 call {r15|qword ptr [rsp]|qword ptr [rsp+0x10]|qword ptr [rdi+0x18]}
 ret
-ret {0|8|0x28|0x8000}
+ret {0|8|0x28|0x7ff8}
 !{retw|retf|repz ret|bnd jmp r15|lock add [rsp], rax|rep movsb|rep stosq}
-!ljmp [rsp]
-!callw [rsp]
+!{ljmp|lcall} [rsp]
+!{jmpw|callw} [rsp]
 nop
 nop dword ptr [rax+rax+8]
 endbr64
@@ -304,43 +322,6 @@ TRAPS = {
 
 AFTER_TRAP = {"aarch64": "mov x1, 0x1234", "x86_64": "mov rax, 0x1234"}
 
-BRANCHES = {
-    "aarch64": tuple(
-        f"b.{test} .+0x20"
-        for test in [
-            "eq",
-            "ne",
-            "hs",
-            "lo",
-            "mi",
-            "pl",
-            "hi",
-            "ls",
-            "ge",
-            "lt",
-            "gt",
-            "le",
-        ]
-    ),
-    "x86_64": tuple(
-        f"{jump} .+0x20"
-        for jump in [
-            "je",
-            "jne",
-            "jae",
-            "jb",
-            "js",
-            "jns",
-            "ja",
-            "jbe",
-            "jge",
-            "jl",
-            "jg",
-            "jle",
-        ]
-    ),
-}
-
 
 def expand(line: str) -> Iterator[str]:
     """Every text that a line with `{a|b}` stands for."""
@@ -349,13 +330,18 @@ def expand(line: str) -> Iterator[str]:
     yield from map("".join, product(*choices))
 
 
-def _forms(arch: str, lines: str) -> list[Form]:
-    found: dict[str, Form] = {}
+BRANCHES = {
+    "aarch64": list(expand("b.{eq|ne|hs|lo|mi|pl|hi|ls|ge|lt|gt|le} .+0x20")),
+    "x86_64": list(expand("j{e|ne|ae|b|s|ns|a|be|ge|l|g|le} .+0x20")),
+}
+"""What tells flags from each other."""
+
+
+def _forms(arch: str, lines: str) -> Iterator[Form]:
     for line in filter(None, lines.splitlines()):
         mark = line[0] if line[0] in "~!" else ""
         for text in expand(line[len(mark) :]):
-            found.setdefault(text, Form(arch, mark, text))
-    return list(found.values())
+            yield Form(arch, line, mark, text)
 
 
-FORMS = _forms("aarch64", ARM) + _forms("x86_64", X64)
+FORMS = [*_forms("aarch64", ARM), *_forms("x86_64", X64)]

@@ -6,6 +6,7 @@ could not judge it.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -111,11 +112,11 @@ class Start:
         for name, constant in special.numbers.items():
             state.set(name, v.Const(constant & MASK64))
         for number, offset in enumerate(range(-0xA0, 0, 8)):
-            value: v.Value = v.Const(noise(random.Random(offset)))
+            value: v.Value = v.Entry(free[number % len(free)])
             if offset in (-0x60, -0x50):
                 value = v.Entry(special.code[0])
-            elif number % 3 == 0:
-                value = v.Entry(free[number % len(free)])
+            elif offset % 32 == 8:
+                value = v.Const(noise(random.Random(offset)))
             state.store(v.Sum(sp, offset), value, 8)
         return state
 
@@ -151,7 +152,12 @@ class Undetermined(Exception):
     """The value is not determined, or is a function that is not known in detail."""
 
 
-FOLD = {
+def _sign_extended(number: int, size: int) -> int:
+    low = (number % 256**size).to_bytes(size, "little")
+    return int.from_bytes(low, "little", signed=True)
+
+
+FOLD: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "and": lambda a, b: a & b,
@@ -159,9 +165,7 @@ FOLD = {
     "xor": lambda a, b: a ^ b,
     "shl": lambda a, b: a << b % 64,
     "shr": lambda a, b: a >> b % 64,
-    "sext": lambda a, n: (
-        ((a & 256**n - 1) ^ 128 * 256 ** (n - 1)) - 128 * 256 ** (n - 1)
-    ),
+    "sext": _sign_extended,
 }
 
 
@@ -238,7 +242,9 @@ def make_call(start: Start, number: int, code: bytes) -> Call:
     """The concrete call of that number."""
     rng = random.Random(f"{start.convention.name} {number}")
     arch, special = start.arch, start.special
+    common = noise(rng)
     registers = {name: noise(rng) for name in arch.registers if name != arch.pc}
+    registers.update((name, common) for name in registers if not rng.randrange(4))
     registers.update((name, rng.getrandbits(128)) for name in special.vectors)
     registers[arch.sp] = STACK + 0x1000 + 16 * rng.randrange(16)
     registers[arch.sp] += arch.entry_misalignment
@@ -256,11 +262,11 @@ def make_call(start: Start, number: int, code: bytes) -> Call:
 def twin(call: Call, value: v.Value, number: int) -> Call:
     """Another call, in which everything that goes into a value is the same."""
     other = make_call(call.start, number, call.code)
-    other.objects = call.objects
+    other.objects = bytearray(call.objects)
     for part in v.inputs(value):
         if isinstance(part, v.Entry):
             other.registers[part.register] = call.registers[part.register]
-    for name in call.start.special.objects:
+    for name in (*call.start.special.objects, *call.start.special.code):
         other.registers[name] = call.registers[name]
     other.settle()
     for part in v.inputs(value):

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from debuggers import DEBUGGERS, Answer, Gdb, Lldb
 from programs import (
@@ -17,6 +17,7 @@ from programs import (
     SCRIPTS,
     WINE,
     Qemu,
+    SessionError,
     end_wine,
     fixture,
     need,
@@ -78,19 +79,38 @@ class Session:
     ) -> None:
         """chakra_like, up to its first call of a function, or an earlier stop."""
         self.open(arch, env)
-        function = stop or CALL[arch]
-        program = fixture(arch)
-        self.run(self.debugger.open(program))
-        if arch == "aarch64":
-            self._qemu = Qemu(
-                [program, *args], self.folder, self.debugger.by_port, self.output
-            )
-            self.run(self.debugger.connect(self._qemu.address))
-            self.run(self.debugger.once(function))
-            self.run("continue")
+        self.run(self.debugger.open(fixture(arch)))
+        self._start(args, stop or CALL[arch])
+
+    def load_again(self, *args: str) -> None:
+        """Another process of chakra_like, in the same debugger."""
+        self.run(self.debugger.kill)
+        if self._qemu:
+            self._qemu.close()
+        self._last = None
+        self._start(args, CALL[self.arch])
+
+    def _start(self, args: Sequence[str], function: str) -> None:
+        if self.arch == "aarch64":
+            command = [fixture(self.arch), *args]
+            by_port = self.debugger.by_port
+            self._qemu = Qemu(command, self.folder, by_port, self.output)
+            self._start_by(self.debugger.connect(self._qemu.address))
+            self.go_to(function)
         else:
             self.run(self.debugger.once(function))
-            self.run(self.debugger.launch(args, self.output))
+            self._start_by(self.debugger.launch(args, self.output))
+
+    def _start_by(self, command: str, seconds: float = DEADLINE) -> None:
+        """A command after which there must be a process that is stopped."""
+        self._must_have_stopped(self.run(command, seconds))
+
+    def _must_have_stopped(self, said: Answer) -> int:
+        """The pc; it is an error when there is none."""
+        try:
+            return self.debugger.number("$pc")
+        except SessionError:
+            raise SessionError(f"no stopped process: {said.text}") from None
 
     def load_engine(self, script: str, *options: str, stop: str = "main") -> None:
         """The real engine natively, up to a function of the host's or the library's."""
@@ -98,7 +118,7 @@ class Session:
         args = (*options, str(ENGINE / "libChakraCore.so"), str(SCRIPTS / script))
         self.run(self.debugger.open(need(ENGINE / "engine_host")))
         self.run(self.debugger.once("main"))
-        self.run(self.debugger.launch(args, self.output))
+        self._start_by(self.debugger.launch(args, self.output))
         self.debugger.ignore_signals("SIGSEGV SIGUSR1 SIGUSR2")
         self.go_to(stop)
 
@@ -111,7 +131,7 @@ class Session:
         self.debugger.ignore_signals("SIGSEGV SIGUSR1 SIGUSR2")
         host = need(ENGINE / "engine_host.exe")
         words = (host, *args, str(SCRIPTS / script))
-        self.run(self.debugger.launch(words, self.output), 2 * DEADLINE)
+        self._start_by(self.debugger.launch(words, self.output), 2 * DEADLINE)
 
     def run(self, command: str, seconds: float = DEADLINE) -> Answer:
         return self.debugger.run(command, seconds)
@@ -126,8 +146,8 @@ class Session:
         """Continue to an address or a function; it is an error not to get there."""
         self.run(self.debugger.once(place))
         said = self.run("continue")
+        pc = self._must_have_stopped(said)
         if isinstance(place, int):
-            pc = self.pc()
             assert pc == place, f"stopped at {pc:#x}, not {place:#x}: {said.text}"
 
     def go_on_to(self, place: str) -> Dict[str, Any]:

@@ -51,11 +51,11 @@ PAGE = 0x1000
 
 
 class Piece(NamedTuple):
-    """Assembled code; `count` instructions."""
+    """Assembled code of so many instructions."""
 
     start: int
     code: bytes
-    count: int
+    steps: int
 
     @property
     def end(self) -> int:
@@ -80,7 +80,7 @@ def program(arch: str) -> Program:
         lines += [f".org {at}, 0xa5", ".byte 1f - 0f", f".org {at + BEFORE}, 0xa5"]
         lines += ["0:", *text.split(";"), "1:"]
     lines.append(f".org {(number + 1) * ROOM}, 0xa5\n")
-    image = _assembled(arch, "\n".join(lines))
+    image = assembled(arch, "\n".join(lines))
     pieces = {}
     for number, text in enumerate(dict.fromkeys(texts)):
         at = number * ROOM + BEFORE
@@ -90,10 +90,12 @@ def program(arch: str) -> Program:
 
 
 def trap_text(arch: str, trap: str) -> str:
+    """The trap, and something behind it that would be seen."""
     return f"{trap}; {AFTER_TRAP[arch]}"
 
 
-def _assembled(arch: str, source: str) -> bytes:
+def assembled(arch: str, source: str) -> bytes:
+    """The bytes of a whole source; RuntimeError saying what is missing or wrong."""
     prefix, package = ASSEMBLERS[arch]
     for tool in (f"{prefix}as", f"{prefix}objcopy"):
         if shutil.which(tool) is None:
@@ -155,6 +157,8 @@ class Emulator:
         self.flags = self._id("nzcv" if self.arm else "eflags")
         self.shown = 0xF0000000 if self.arm else 0x8D5
         self.pc = self.ids.pop(self.arch.pc)
+        self.every_id = list(self.ids.values())
+        self.taken: dict[tuple[Piece, int], bool] = {}
 
     def _id(self, name: str) -> int:
         constants: Any = arm64_const if self.arm else x86_const
@@ -186,19 +190,22 @@ class Emulator:
         uc.context_restore(before.context)
         uc.mem_write(STACK, before.stack)
         uc.mem_write(OBJECTS, before.objects)
-        uc.emu_start(piece.start, piece.end, count=piece.count)
+        uc.emu_start(piece.start, piece.end, count=piece.steps)
         return After(
-            {name: uc.reg_read(identity) for name, identity in self.ids.items()},
+            dict(zip(self.ids, uc.reg_read_batch(self.every_id))),
             uc.reg_read(self.pc),
             uc.reg_read(self.flags) & self.shown,
             bytes(uc.mem_read(STACK, STACK_SIZE)),
             bytes(uc.mem_read(OBJECTS, OBJECTS_SIZE)),
         )
 
-    def branches(self, piece: Piece) -> bool:
-        """Whether a conditional branch is taken with the flags as they are now."""
-        self.uc.emu_start(piece.start, piece.end, count=1)
-        return bool(self.uc.reg_read(self.pc) != piece.end)
+    def branches(self, piece: Piece, flags: int) -> bool:
+        """Whether a conditional branch is taken with these flags."""
+        if (piece, flags) not in self.taken:
+            self.uc.reg_write(self.flags, flags)
+            self.uc.emu_start(piece.start, piece.end, count=1)
+            self.taken[piece, flags] = self.uc.reg_read(self.pc) != piece.end
+        return self.taken[piece, flags]
 
 
 emulator = cache(Emulator)

@@ -22,7 +22,7 @@ def session(sessions: Opener) -> Session:
     """Stopped by the trap in `print("before add")`, below global code."""
     session = sessions("gdb")
     session.load_wine("add.js")
-    assert session.stdout()[-1] == "before add", session.stdout()
+    assert session.stdout()[-1:] == ["before add"], session.run("thread apply all bt 3")
     return session
 
 

@@ -43,7 +43,7 @@ def test_without_a_process(session: Session, tmp_path: Path, command: str) -> No
 
 def test_with_a_program_that_does_not_run_yet(session: Session) -> None:
     session.load("sysv", "none", "3")
-    session.run("kill" if session.name == "gdb" else "process kill")
+    session.run(session.debugger.kill)
     assert "no process" in one_line(session.run("thunk-inspect"), "thunk-inspect")
     still_works(session)
 

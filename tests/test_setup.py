@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from conftest import Console
 from debuggers import Gdb, Lldb
 from programs import DEADLINE, ENVIRONMENT, PACKAGES, SessionError, need

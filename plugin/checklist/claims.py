@@ -212,6 +212,8 @@ def _target_now(a: Assessment, check: Check) -> Check:
 def _executable(a: Assessment, check: Check) -> Check:
     """By the memory map, or because something was executed in the same page."""
     address = a.thunk.stub_address(a.call.stub or 0)
+    if a.function:
+        address = a.function.stub
     regions = a.memory.regions()
     for region in regions or []:
         if region.start <= address < region.end:
@@ -224,7 +226,7 @@ def _executable(a: Assessment, check: Check) -> Check:
     if regions:
         return replace(check, verdict=FAIL, evidence=[f"{address:#x} is not mapped"])
     seen = _executed(a)
-    if seen:
+    if seen and a.thunk.contains(address):
         return replace(check, verdict=PASS, evidence=[seen])
     return replace(
         check,

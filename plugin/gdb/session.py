@@ -6,7 +6,7 @@ from typing import Optional
 
 import gdb
 
-from ..report.text import Style
+from ..report.text import Style, utf8_locale
 from ..target import MASK64, ThunkError
 from .target import GdbTarget
 
@@ -47,13 +47,9 @@ class GdbSession:
         width = gdb.parameter("width") or 80
         plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
         charset = str(gdb.parameter("host-charset"))
-        unicode = "UTF" in charset.upper() or _utf8_locale()
+        unicode = "UTF" in charset.upper() or utf8_locale(os.environ)
         return Style(
             width=max(40, min(int(width), 120)),
             colour=bool(gdb.parameter("style enabled")) and not plain,
             unicode=unicode,
         )
-
-
-def _utf8_locale() -> bool:
-    return "UTF-8" in (sys.stdout.encoding or "").upper()

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import lldb
 
-from ..report.text import Style
+from ..report.text import Style, utf8_locale
 from ..target import MASK64, ThunkError
 from .target import LldbTarget, register_value, symbol_start
 
@@ -61,12 +61,5 @@ class LldbSession:
         return Style(
             width=max(40, min(width, 120)),
             colour=bool(self._debugger.GetUseColor()) and not plain,
-            unicode=_utf8_locale(),
+            unicode=utf8_locale(os.environ),
         )
-
-
-def _utf8_locale() -> bool:
-    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    chosen = next(filter(None, names), "")
-    utf8 = "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
-    return utf8 or "UTF-8" in (sys.stdout.encoding or "").upper()

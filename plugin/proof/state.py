@@ -24,7 +24,6 @@ from .values import (
     add,
     bounded,
     combine,
-    derived,
     from_sp,
     loaded,
     mask,
@@ -170,8 +169,7 @@ class State:
         self._check_pointer(address)
         if self.objects_changed:
             return self.objects_changed
-        word = loaded(address)
-        return word if size == WORD else derived(f"load{size}", (address,))
+        return mask(loaded(address), (1 << 8 * size) - 1)
 
     def read_stack(self, offset: int, size: int) -> Value:
         """`size` bytes of stack, zero-extended."""
@@ -290,7 +288,7 @@ def assemble(parts: list[tuple[Value, int]]) -> Value:
     for value, _ in parts:
         if isinstance(value, Unknown):
             return value
-    return bounded(Mixed(tuple(value for value, _ in parts)))
+    return bounded(Mixed(tuple(parts)))
 
 
 def describe_pointer(base: Value) -> str:

@@ -67,9 +67,9 @@ class Derived:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A word put together from bytes of several values."""
+    """A word put together from bytes of values: (value, number of the byte)."""
 
-    parts: tuple["Value", ...]
+    parts: tuple[tuple["Value", int], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +101,10 @@ def add(value: Value, offset: int) -> Value:
         return Const((value.value + offset) & MASK64)
     if isinstance(value, Sum):
         return add(value.base, value.offset + offset)
-    if isinstance(value, (Unknown, Garbage)):
+    if isinstance(value, Unknown):
         return value
+    if isinstance(value, Garbage):
+        return Garbage(value.why) if offset & MASK64 else value
     offset = (offset + (1 << 63) & MASK64) - (1 << 63)
     return Sum(value, offset) if offset else value
 
@@ -120,8 +122,10 @@ def mask(value: Value, bits: int) -> Value:
             return combine("or", mask(one, bits), Const(other.value & bits))
     if not bits:
         return Const(0)
-    if bits == MASK64 or isinstance(value, (Unknown, Garbage)):
+    if bits == MASK64 or isinstance(value, Unknown):
         return value
+    if isinstance(value, Garbage):
+        return Garbage(value.why)
     return Mask(value, bits)
 
 
@@ -171,7 +175,7 @@ def combine(operation: str, a: Value, b: Value) -> Value:
     if operation in ("add", "sub", "xor") and a != b:
         for value in (a, b):
             if isinstance(value, Garbage):
-                return value
+                return Garbage(value.why)
     return derived(operation, (a, b))
 
 
@@ -196,7 +200,7 @@ def size_of(value: Value) -> int:
     if isinstance(value, (Sum, Mask)):
         return 1 + size_of(value.base)
     if isinstance(value, Mixed):
-        return 1 + sum(map(size_of, value.parts))
+        return 1 + sum(size_of(part) for part, _ in value.parts)
     return 1
 
 
@@ -211,7 +215,7 @@ def inputs(value: Value) -> Iterator[Value]:
         for part in value.inputs:
             yield from inputs(part)
     elif isinstance(value, Mixed):
-        for part in value.parts:
+        for part, _ in value.parts:
             yield from inputs(part)
 
 

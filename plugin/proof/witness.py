@@ -22,6 +22,7 @@ from .values import (
     Unknown,
     Value,
     fold,
+    inputs,
 )
 
 ANYTHING = (0, 0x0001000000000005, 0x5213C6A40108, MASK64, 0x8000000000000000, 8, 1)
@@ -143,10 +144,17 @@ class _Call:
     def _loaded(self, value: Load) -> Optional[tuple[int, ...]]:
         """Words of objects: pointers and a stub where the chain has them."""
         path = chain(value, self.convention.arguments[0])
-        if path is None or self.offsets is None:
-            return None if path else ANYTHING
+        if path is None:
+            return None if self._may_be_stack(value.address) else ANYTHING
         o = self.offsets
-        known = (o.function_info, o.function_proxy, o.dynamic_thunk)
-        if len(path) > len(known) or path != known[: len(path)]:
+        known = (o.function_info, o.function_proxy, o.dynamic_thunk) if o else path
+        if len(path) > 3 or path != known[: len(path)]:
             return ANYTHING
-        return self.stubs if path == known else POINTERS
+        return self.stubs if len(path) == 3 else POINTERS
+
+    def _may_be_stack(self, address: Value) -> bool:
+        """Words of the stack are known otherwise, or not at all."""
+        return any(
+            isinstance(part, (Mask, Derived)) or part == Entry(self.arch.sp)
+            for part in inputs(address)
+        )

@@ -95,7 +95,7 @@ class Words:
             return f"something unknown ({value.why})"
         if isinstance(value, Mixed):
             return "bytes of " + ", ".join(
-                dict.fromkeys(self.name(part) for part in value.parts)
+                dict.fromkeys(self.name(part) for part, _ in value.parts)
             )
         if value == RESULT:
             return value.operation

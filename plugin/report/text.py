@@ -6,7 +6,7 @@ where the terminal has no UTF-8. Names from the target are cleaned before they g
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
@@ -48,6 +48,13 @@ class Detail:
     """The evidence of every check."""
     code: bool = False
     """The instructions even when all is well."""
+
+
+def utf8_locale(environment: Mapping[str, str]) -> bool:
+    """Whether the user's locale can show more than ASCII."""
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    chosen = next(filter(None, (environment.get(name) for name in names)), "")
+    return "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
 
 
 def clean(text: str) -> str:

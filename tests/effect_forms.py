@@ -41,29 +41,32 @@ ARM = """
 {stur|ldur} {x1|w1}, [{sp, -0x18|x29, -0x28|x29, 0x10|x0, -3}]
 {stur|str} {x1|w1}, [{sp, 3|x12|x12, 8}]
 str {x1|w1}, [x29, x10]
-~ldur {x1|w1}, [{sp, 3|sp, 5|x29, -1}]
-~ldur x1, [x12]
-~ldr w1, [{sp, 4|x29, 0x2c}]
+ldur {x1|w1}, [{sp, 3|sp, 5|x29, -1}]
+ldur x1, [x12]
+ldr w1, [{sp, 4|x29, 0x2c}]
 ldr w1, [sp, x9, lsl 2]
 {strb|ldrb|strh|ldrh} {w1|wzr}, [{sp|sp, 0x20|x29|x0, 0x22}]
 {strb|ldrb|strh|ldrh} w1, [{sp, -0x20]!|sp], 0x10|x0, 2]!}
 {sturb|ldurb|sturh|ldurh} w1, [{sp, -0x18|x29, 8|x0, -7}]
 {strb|strh} w1, [sp, {6|x9}]
-~{ldrb|ldrh} w1, [sp, {6|x9}]
-~{ldurb|ldurh} w1, [sp, -3]
+{ldrb|ldrh} w1, [sp, {6|x9}]
+{ldurb|ldurh} w1, [sp, -3]
 {str|ldr} {x1|xzr}, [sp, {x9|x10}, lsl 3]
 {str|ldr} w1, [sp, x10, lsl 2]
-{ldr|ldrb|ldrh} w1, [x0, x11]
-ldr x1, [x0, x11{|, lsl 3}]
-ldrh w1, [x0, x11, lsl 1]
+{ldr|ldrb|ldrh} w1, [x0, {x9|x10}]
+ldr x1, [x0, {x9|x10}{|, lsl 3}]
+ldrh w1, [x0, {x9|x10}, lsl 1]
+ldrsw x1, [x0, {x9|x10}{|, lsl 2}]
+~{ldr|ldrb|ldrh} w1, [x0, x11]
+~ldrsw x1, [x0, x11, lsl 2]
 ~{str|strb|strh} w1, [x0, x11]
 ~str x1, [{x0|sp}, x11{|, lsl 3}]
-~ldr x1, [sp, x11{|, lsl 3}]
+~ldr x1, [{x0|sp}, x11{|, lsl 3}]
 ~add x1, sp, x11; {str|ldr} x2, [x1{|, 8}]
 ~and x1, x29, 0xffffffffffffffe0; {str|ldr} x2, [x1{|, 8}]
-ldrsw x1, [{sp, 0x28|x29, 0x28|x0, 4|x0, x11|x0, x11, lsl 2}]
+ldrsw x1, [{sp, 0x28|x29, 0x28|x0, 4}]
 ldrsw x1, [{sp, 0x28]!|sp], -8|x0], 4}
-~ldrsw x1, [sp, 4]
+ldrsw x1, [sp, 4]
 ldr {x1|w1}, .+0x20
 ldrsw x1, .+0x20
 adr x1, .+0x20; ldr {x2|w2}, [x1]
@@ -73,9 +76,9 @@ stp {x1, x2|w1, w2|x29, x30|x1, xzr|wzr, w2|x1, x1}, [sp{|, 0x40|, -0x40}]
 stp {x1, x2|w1, w2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
 ldp {x1, x2|x29, x30|x1, xzr|xzr, x2}, [sp{|, 0x40|, -0x40}]
 ldp {x1, x2|x29, x30|xzr, x2}, {[sp, 0x10]!|[sp, -0x20]!|[sp], 0x20}
-~ldp w1, w2, {[sp]|[sp, 0x10]!|[sp], 0x20|[sp, 0x40]}
+ldp w1, w2, {[sp]|[sp, 0x10]!|[sp], 0x20|[sp, 0x40]}
 ldpsw x1, x2, [sp, 8]
-~ldpsw x1, x2, [sp, 0x10]
+ldpsw x1, x2, [sp, 0x10]
 ldp {x1, x2|w1, w2}, [x0{, 0x10]|, 0x10]!|], 0x10}
 ldpsw x1, x2, [x0, 8]
 stp {x1, x2|w1, w2|x17, x30}, {[x29, 0x10]|[x0, 0x10]|[x0, 8]!|[x29], 16}
@@ -98,9 +101,9 @@ ldr w1, [x29, 0x18]; str x1, [sp, 8]; ldr x2, [sp, 8]
 str w1, [sp, 8]; ldr w2, [sp, 8]; ldrb w3, [sp, 8]
 strb w1, [sp]; strb w2, [sp, 7]; str wzr, [sp]; ldr w3, [sp]
 str x1, [sp]; strh w2, [sp, 2]; ldrh w3, [sp]
-~str x1, [sp]; strh w2, [sp, 2]; ldr x3, [sp]
-~ldr w1, [x29, 4]; ldr w2, [x29, 2]; eor x3, x1, x2
-~ldr x1, [x29, 4]; ldr x2, [x29, 5]; sub x3, x1, x2
+str x1, [sp]; strh w2, [sp, 2]; ldr x3, [sp]
+ldr w1, [x29, 4]; ldr w2, [x29, 2]; eor x3, x1, x2
+ldr x1, [x29, 4]; ldr x2, [x29, 5]; sub x3, x1, x2
 ~ldr x1, [sp, -0xc0]; ldr x2, [sp, -0xb8]; eor x3, x1, x2
 ~ldr x1, [sp, -0xc0]; ldr x2, [sp, -0xb8]; orr x1, x1, 1; orr x2, x2, 1; sub x3, x1, x2
 {add|sub|adds|subs} {x1, x2|w1, w2|x1, x1|x1, sp|w1, wsp}, {0|1|0xfff|0xabc, lsl 12}
@@ -205,18 +208,18 @@ mov {al, 0x12|ah, 0x12|dh, -1|sil, -2}
 movabs {rax|r14}, {0x1122334455667788|-2|0x80000000}
 mov {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rbp}, [{rsp|rsp+0x20|rbp-0x18|rbp+0x20}]
 mov [{rsp|rsp+0x20|rbp-0x13}], {rax|eax|ax|al|ah|r8|r8d|r8w|r8b|rsp}
-~mov {eax|ax|al|ah|r8d}, [{rsp+3|rbp-1}]
-~mov {eax|ax|r8d}, [rbx+4]
-~mov {rax|r8}, [{rsp+3|rbp-1}]
+mov {eax|ax|al|ah|r8d}, [{rsp+3|rbp-1}]
+mov {eax|ax|r8d}, [rbx+4]
+mov {rax|r8}, [{rsp+3|rbp-1}]
 mov {qword|dword|word|byte} ptr [rsp+0x20], {5|-1|0x7f}
 mov qword ptr [rsp], {0x12345678|-0x80000000}
 {mov [rsp+r9*8], rax|mov rax, [rsp+r9*8]|mov [rsp+r10*8+8], eax|mov eax, [rbp+r10*8-8]}
 {mov [r9+rsp+2], al|mov al, [r9+rsp+2]|mov [rbx+r9], rax|mov [r10+rsp], dx}
-mov {rax|eax|ax|al}, [{rdi|rdi+0x18|rcx-8|rdi+r11|rdi+r11*8+8|r11+rdi|rdi+r9*4}]
+mov {rax|eax|ax|al}, [{rdi|rdi+0x18|rcx-8|rdi+r9*4|r9+rdi|rcx+r10*8+4}]
 mov ah, [{rdi|rcx+0x21}]
 mov [{rdi|rdi+0x18|rcx-8}], {rax|eax|ax|al}
 ~mov [{rdi|rsp}+r11*8{|+8}], {rax|eax|ax|al}
-~mov {rax|eax|ax|al}, [rsp+r11*8{|+8}]
+~mov {rax|eax|ax|al}, [{rsp|rdi}+r11*8{|+8}]
 ~and rsp, -32; {push rax|pop rax|mov [rsp], rax|mov rax, [rsp+8]}
 mov {qword|byte} ptr [rdi+8], 5
 movabs {rax|eax|ax|al}, [0x5213c6a40100]
@@ -225,10 +228,10 @@ mov {rax|eax|ax|al|ah}, [rip+{8|-0x10}]
 !mov {rax, [edx]|[esp+8], rax|rax, [eip+8]|rax, [edi+r11d]}
 mov [rsp], eax; mov [rsp+1], al; mov [rsp], dx; mov [rsp+2], cx; mov r8d, [rsp+8]
 mov [rsp+8], rax; mov byte ptr [rsp+7], 1; mov dx, [rsp+8]; mov r8, [rsp+8]
-~mov [rsp+8], rax; mov byte ptr [rsp+9], 1; mov rdx, [rsp+8]
-~mov eax, [rbp+4]; mov edx, [rbp+2]; xor eax, edx
-~mov rax, [rbp+4]; mov rdx, [rbp+5]; sub rax, rdx
-~mov [rsp], al; mov [rsp+1], al; mov dx, [rsp]; mov r8w, ax; sub dx, ax
+mov [rsp+8], rax; mov byte ptr [rsp+9], 1; mov rdx, [rsp+8]
+mov eax, [rbp+4]; mov edx, [rbp+2]; xor eax, edx
+mov rax, [rbp+4]; mov rdx, [rbp+5]; sub rax, rdx
+mov [rsp], al; mov [rsp+1], al; mov dx, [rsp]; mov r8w, ax; sub dx, ax
 ~mov rax, [rsp-0xc0]; mov rdx, [rsp-0xb8]; or rax, 1; or rdx, 1; xor rax, rdx
 lea {rax|eax|ax|r8|rsp}, [{rsp|rsp+8|rbp-0x28|rsp-0x1000|rdx+8}]
 lea {rax|r8d}, [{rdx+rsi*4+0x10|rsi*8+0x10|rdx+rsi|rsp+rdx*2|rip+0x20|rip-0x10|0x1234}]
@@ -252,7 +255,7 @@ lea rax, [{rsp+r9*8|rbp+r10*4-8|r9+r10*2|rsi+rsi|r9*8-1}]
 {add|sub} {rbp|rbx|esp|sp}, 0x28
 and {rsp|rbp|rbx}, {-1|-2|-4|-8|-16|-32|0xf|r10}
 and {esp|ebx|sp|bpl}, -16
-~lea rax, [rsp+0x15]; and rax, -16; mov [rax], edx; mov rax, [rax]
+lea rax, [rsp+0x15]; and rax, -16; mov [rax], edx; mov rax, [rax]
 xor {eax, eax|r8d, r8d|rsi, rsi|r14d, eax|rdx, rsp}
 {shl|shr} {rax|r8|rsp}, {0|1|4|33|63}
 {shl|shr} qword ptr [rsp+0x20], 3
@@ -271,7 +274,7 @@ xchg {rax, rdx|eax, edx|ax, dx|al, dl|al, ah|dh, al|rsp, rax|rbp, r8}
 xchg {eax, eax|rdx, rdx|r8w, ax|edx, edx|ax, ax}
 !xchg {[rsp], rax|rdx, [rsp]}
 push {rax|rsp|rbp|r12|r15|5|-1|0x12345678|-0x12345678}
-push qword ptr [{rsp|rsp+8|rbp|rdi+8|rdi+r11*8|rip+8}]
+push qword ptr [{rsp|rsp+8|rbp|rdi+8|rdi+r9*8|rip+8}]
 !push {ax|word ptr [rsp]|fs|gs}
 !pushw 0x1234
 !pushw 5
@@ -286,10 +289,10 @@ movzx {eax, dl|eax, dx|rax, dl|rax, dx|ax, dl|eax, dh|r8d, r14b|r8, ax|eax, ah}
 movsx {eax, dl|eax, dx|rax, dl|rax, dx|ax, dl|eax, dh|r8d, r14b|r8, ax|eax, ah}
 {movzx|movsx} {rax|eax}, {byte|word} ptr [{rsp|rsp+0x20|rdi+3|rip+8}]
 {movzx|movsx} ax, byte ptr [{rsp|rdi+3}]
-~{movzx|movsx} eax, {byte|word} ptr [rsp+5]
+{movzx|movsx} eax, {byte|word} ptr [rsp+5]
 movsxd {rax, edx|r8, eax|rax, eax}
-movsxd rax, dword ptr [{rsp|rsp+0x20|rdi+r11*4|rip+8}]
-~movsxd rax, dword ptr [rsp+4]
+movsxd rax, dword ptr [{rsp|rsp+0x20|rdi+r9*4|rip+8}]
+movsxd rax, dword ptr [rsp+4]
 .byte 0x63, 0xc2
 {movaps|movups|movdqa|movdqu} {xmmword ptr [rsp+0x18], xmm1|xmm0, xmm2|xmm1, xmm1}
 {movups|movdqu} xmmword ptr [{rsp+3|rbp-0x30|rdi+8}], xmm3

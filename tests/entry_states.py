@@ -197,6 +197,9 @@ class Call:
             return self.number(value.base) & value.mask
         if isinstance(value, v.Load):
             return self.read(self.number(value.address), 8)
+        if isinstance(value, v.Mixed):
+            numbers = [self.number(part) >> 8 * at & 0xFF for part, at in value.parts]
+            return int.from_bytes(bytes(numbers), "little")
         if isinstance(value, v.Derived):
             return self._derived(value)
         raise Undetermined
@@ -207,8 +210,6 @@ class Call:
             return FOLD[value.operation](*inputs) & MASK64
         if value.operation == "vector":
             return inputs[0]
-        if value.operation.startswith("load"):
-            return self.read(inputs[0], int(value.operation[4:]))
         raise Undetermined
 
     def read(self, address: int, size: int) -> int:

@@ -166,8 +166,7 @@ def _listening_tcp() -> Set[str]:
 
 
 def wine_environment() -> Dict[str, str]:
-    """A prefix of the project's own, made the first time wine starts."""
-    WINE_PREFIX.mkdir(parents=True, exist_ok=True)
+    """For a prefix of the project's own."""
     return {
         **ENVIRONMENT,
         "HOME": str(WINE_PREFIX),
@@ -176,8 +175,30 @@ def wine_environment() -> Dict[str, str]:
     }
 
 
+def begin_wine() -> None:
+    """Make the prefix, which takes wine some ten seconds, unless it is there."""
+    made = WINE_PREFIX / "made"
+    if made.exists():
+        return
+    WINE_PREFIX.mkdir(parents=True, exist_ok=True)
+    _run_for_wine(need(WINE), "wineboot", "--init")
+    _run_for_wine(need(WINESERVER), "-w")
+    made.touch()
+
+
 def end_wine() -> None:
     """wine leaves a server and services behind; they belong to our prefix alone."""
-    for option in ("-k", "-w"):  # end it; wait until it is gone
-        command = [need(WINESERVER), option]
-        subprocess.run(command, env=wine_environment(), check=False, timeout=DEADLINE)
+    _run_for_wine(need(WINESERVER), "-k")
+    _run_for_wine(need(WINESERVER), "-w")
+
+
+def _run_for_wine(*command: str) -> None:
+    subprocess.run(
+        command,
+        env=wine_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=2 * DEADLINE,
+    )

@@ -18,6 +18,7 @@ from programs import (
     WINE,
     Qemu,
     SessionError,
+    begin_wine,
     end_wine,
     fixture,
     need,
@@ -101,9 +102,9 @@ class Session:
             self.run(self.debugger.once(function))
             self._start_by(self.debugger.launch(args, self.output))
 
-    def _start_by(self, command: str, seconds: float = DEADLINE) -> None:
+    def _start_by(self, command: str) -> None:
         """A command after which there must be a process that is stopped."""
-        self._must_have_stopped(self.run(command, seconds))
+        self._must_have_stopped(self.run(command))
 
     def _must_have_stopped(self, said: Answer) -> int:
         """The pc; it is an error when there is none."""
@@ -124,6 +125,7 @@ class Session:
 
     def load_wine(self, script: str) -> None:
         """The Windows engine under wine, in gdb, at the script's first print."""
+        begin_wine()
         self._wine = True
         self.open(env=wine_environment())
         args = ("--no-jit", "--trap", str(ENGINE / "ChakraCore.dll"))
@@ -131,7 +133,8 @@ class Session:
         self.debugger.ignore_signals("SIGSEGV SIGUSR1 SIGUSR2")
         host = need(ENGINE / "engine_host.exe")
         words = (host, *args, str(SCRIPTS / script))
-        self._start_by(self.debugger.launch(words, self.output), 2 * DEADLINE)
+        said = self.run(self.debugger.launch(words, self.output))
+        assert "SIGTRAP" in said.output, said.text
 
     def run(self, command: str, seconds: float = DEADLINE) -> Answer:
         return self.debugger.run(command, seconds)

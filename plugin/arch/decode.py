@@ -11,6 +11,8 @@ from typing import Any, Optional
 
 from .model import Arch
 
+OPERAND_SIZE = 0x66
+"""The x86 prefix that makes an instruction work on 16 bits."""
 LONGEST = 15
 """Bytes of the longest instruction on any machine here."""
 
@@ -46,6 +48,10 @@ class Instruction:
     writeback: bool
     post: bool
     """Whether the base register changes after the access."""
+    narrow: bool = False
+    """Whether addresses are of another size than registers."""
+    short: bool = False
+    """Whether an x86 prefix asks for 16 bits."""
 
     @property
     def end(self) -> int:
@@ -89,6 +95,8 @@ def _plain(insn: Any, arch: str) -> Instruction:
         operands=operands,
         writeback=bool(on_arm and insn.writeback),
         post=bool(on_arm and insn.post_index),
+        narrow=not on_arm and insn.addr_size != 8,
+        short=not on_arm and OPERAND_SIZE in insn.prefix,
     )
 
 

@@ -160,8 +160,11 @@ def _undetermined(state: State, insn: Instruction) -> Flow:
         if isinstance(value, Unknown):
             _write(state, target.register, value)
             return None
-    flags = (state.flags.a, state.flags.b) if state.flags else ()
-    _write(state, target.register, derived(insn.text, values + flags))
+    operation = insn.text
+    if state.flags:
+        values += (state.flags.a, state.flags.b)
+        operation += f" after {state.flags.operation} of {state.flags.size} bytes"
+    _write(state, target.register, derived(operation, values))
     return None
 
 
@@ -208,6 +211,8 @@ def _store(count: int, size: int = 0) -> Effect:
         address, after = _access(state, insn, count)
         for n, operand in enumerate(insn.operands[:count]):
             width = size or operand.size
+            if not width:
+                raise Unmodelled
             if _general(operand.register) or operand.register in ("xzr", "wzr"):
                 value = _read(state, operand.register)
             else:
@@ -231,6 +236,8 @@ def _load(count: int, size: int = 0, signed: bool = False) -> Effect:
             address, after = _access(state, insn, count)
         for n, operand in enumerate(insn.operands[:count]):
             width = size or operand.size
+            if not width:
+                raise Unmodelled
             value = state.load(add(address, n * width), width)
             if signed:
                 value = combine("sext", value, Const(width))
@@ -275,7 +282,7 @@ def _test_branch(test: str) -> Effect:
 
     def effect(state: State, insn: Instruction) -> Flow:
         register, bit, target = insn.operands
-        value = mask(state.get(_wide(register.register)), 1 << bit.immediate)
+        value = mask(_read(state, register.register), 1 << bit.immediate)
         return Branch(
             _source(state, target), Condition(test, "sub", value, Const(0), 8)
         )

@@ -16,6 +16,7 @@ from .values import (
     Entry,
     Garbage,
     Load,
+    Mask,
     Mixed,
     Slot,
     Sum,
@@ -25,8 +26,10 @@ from .values import (
     bounded,
     combine,
     from_sp,
+    inputs,
     loaded,
     mask,
+    unknown_in,
 )
 
 NEAR = 0x1000
@@ -167,6 +170,8 @@ class State:
             start = address.value - self.base
             return Const(int.from_bytes(self.code[start : start + size], "little"))
         self._check_pointer(address)
+        if self._may_be_stack(address):
+            return Unknown(f"which address +{self.at:#04x} reads is not known")
         if self.objects_changed:
             return self.objects_changed
         return mask(loaded(address), (1 << 8 * size) - 1)
@@ -220,8 +225,16 @@ class State:
         why = f"the store at +{self.at:#04x} goes to memory that is not the stack"
         self.objects_changed = Unknown(why)
         self.note_hazard(why, False)
-        if isinstance(address, (Unknown, Derived)):
+        if self._may_be_stack(address):
             self.stack, self.lost = {}, Unknown(why)
+
+    def _may_be_stack(self, address: Value) -> bool:
+        """Whether an address that is computed somehow can come out on the stack."""
+        parts = list(inputs(address))
+        if Entry(self.arch.sp) in parts or unknown_in(address):
+            return True
+        computed = any(isinstance(part, (Derived, Mask, Mixed)) for part in parts)
+        return computed and bool(self.stack)
 
     def _check_pointer(self, address: Value) -> None:
         """Note an access that is not certain to be to readable memory."""

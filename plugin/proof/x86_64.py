@@ -218,8 +218,16 @@ def _leave(state: State, insn: Instruction) -> Flow:
     return None
 
 
+def _goal(state: State, insn: Instruction) -> Value:
+    """Where a jump or a call goes; far ones are not modelled."""
+    (target,) = insn.operands
+    if target.kind != "imm" and target.size != WORD:
+        raise Unmodelled
+    return _source(state, target, insn)
+
+
 def _jump(state: State, insn: Instruction) -> Flow:
-    return Jump(_source(state, insn.operands[0], insn))
+    return Jump(_goal(state, insn))
 
 
 def _branch(test: str) -> Effect:
@@ -233,7 +241,7 @@ def _branch(test: str) -> Effect:
 
 def _call(state: State, insn: Instruction) -> Flow:
     """The push of the return address is left to `run`, which judges SP before it."""
-    return Call(_source(state, insn.operands[0], insn))
+    return Call(_goal(state, insn))
 
 
 def _return(state: State, insn: Instruction) -> Flow:
@@ -319,11 +327,23 @@ EFFECTS: dict[str, Effect] = {
 }
 
 
+SHORT_STACK = ("push", "pop", "call", "ret", "leave", "jmp")
+"""What moves 16 bits with a prefix, though no operand says so."""
+
+
+def _plain(insn: Instruction) -> bool:
+    """Whether no prefix makes it another instruction than its mnemonic says."""
+    memory = any(operand.kind == "mem" for operand in insn.operands)
+    return not (insn.narrow and memory) and not (
+        insn.short and insn.mnemonic in SHORT_STACK
+    )
+
+
 def execute(state: State, insn: Instruction) -> Flow:
     """Apply one instruction; what the table does not hold makes all unknown."""
     effect = EFFECTS.get(insn.mnemonic)
     try:
-        if effect is None:
+        if effect is None or not _plain(insn):
             raise Unmodelled
         return effect(state, insn)
     except (Unmodelled, ValueError, IndexError, KeyError):

@@ -4,6 +4,7 @@ Paths, and processes that must be ended whatever happens. A program that is miss
 an error that names its Debian package.
 """
 
+import fcntl
 import os
 import shutil
 import socket
@@ -175,21 +176,25 @@ def wine_environment() -> Dict[str, str]:
     }
 
 
-def begin_wine() -> None:
-    """Make the prefix, which takes wine some ten seconds, unless it is there."""
-    made = WINE_PREFIX / "made"
-    if made.exists():
-        return
-    WINE_PREFIX.mkdir(parents=True, exist_ok=True)
-    _run_for_wine(need(WINE), "wineboot", "--init")
-    _run_for_wine(need(WINESERVER), "-w")
-    made.touch()
+class Wine:
+    """The prefix, held by one session at a time: whoever ends its server ends every
+    process in it. Made the first time, which takes wine some ten seconds."""
 
+    def __init__(self) -> None:
+        WINE_PREFIX.mkdir(parents=True, exist_ok=True)
+        self._lock = (WINE_PREFIX / "lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        made = WINE_PREFIX / "made"
+        if not made.exists():
+            _run_for_wine(need(WINE), "wineboot", "--init")
+            _run_for_wine(need(WINESERVER), "-w")
+            made.touch()
 
-def end_wine() -> None:
-    """wine leaves a server and services behind; they belong to our prefix alone."""
-    _run_for_wine(need(WINESERVER), "-k")
-    _run_for_wine(need(WINESERVER), "-w")
+    def close(self) -> None:
+        """wine leaves a server and services behind."""
+        _run_for_wine(need(WINESERVER), "-k")
+        _run_for_wine(need(WINESERVER), "-w")
+        self._lock.close()
 
 
 def _run_for_wine(*command: str) -> None:

@@ -18,8 +18,7 @@ from programs import (
     WINE,
     Qemu,
     SessionError,
-    begin_wine,
-    end_wine,
+    Wine,
     fixture,
     need,
     wine_environment,
@@ -49,7 +48,7 @@ class Session:
         self._debugger: Optional[Union[Gdb, Lldb]] = None
         self._qemu: Optional[Qemu] = None
         self._last: Optional[Dict[str, Any]] = None
-        self._wine = False
+        self._wine: Optional[Wine] = None
 
     @property
     def debugger(self) -> Union[Gdb, Lldb]:
@@ -125,8 +124,7 @@ class Session:
 
     def load_wine(self, script: str) -> None:
         """The Windows engine under wine, in gdb, at the script's first print."""
-        begin_wine()
-        self._wine = True
+        self._wine = Wine()
         self.open(env=wine_environment())
         args = ("--no-jit", "--trap", str(ENGINE / "ChakraCore.dll"))
         self.run(self.debugger.open(need(WINE)))
@@ -197,4 +195,4 @@ class Session:
         if self._debugger:
             self._debugger.close()
         if self._wine:
-            end_wine()
+            self._wine.close()

@@ -11,7 +11,7 @@ from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import load
 
-# One prefix, one server: these tests share a worker.
+# There is one prefix for all: on one worker they wait for nobody.
 pytestmark = pytest.mark.xdist_group("wine")
 
 OFFSETS = {"function_info": 0x28, "function_proxy": 8, "dynamic_thunk": 0x50}

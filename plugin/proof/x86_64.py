@@ -219,9 +219,10 @@ def _leave(state: State, insn: Instruction) -> Flow:
 
 
 def _goal(state: State, insn: Instruction) -> Value:
-    """Where a jump or a call goes; far ones are not modelled."""
+    """Where a jump or a call goes; far ones are not modelled. The decoder gives those
+    a size of eight as well, and only its text tells (`ptr`, and not `qword ptr`)."""
     (target,) = insn.operands
-    if target.kind != "imm" and target.size != WORD:
+    if (target.kind != "imm" and target.size != WORD) or "ptr" in insn.text:
         raise Unmodelled
     return _source(state, target, insn)
 

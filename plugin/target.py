@@ -194,19 +194,24 @@ class Memory:
         return int.from_bytes(self.read(address, 8), "little")
 
     def _fetch(self, missing: Sequence[int]) -> None:
-        """Fetch each run of missing lines in one go; a run that fails, line by line."""
+        """Fetch each run of missing lines in one go."""
         for start, count in _runs([n for n in missing if n not in self._unreadable]):
-            try:
-                data = self._target.read(start * LINE, count * LINE)
-            except Unreadable:
-                if count == 1:
-                    self._unreadable[start] = True
-                    continue
-                for n in range(start, start + count):
-                    self._fetch([n])
-                continue
-            for n in range(count):
-                self.lines[start + n] = data[n * LINE : (n + 1) * LINE]
+            self._fetch_run(start, count)
+
+    def _fetch_run(self, start: int, count: int) -> None:
+        """A run of lines; one that fails is halved until what can be read is found."""
+        try:
+            data = self._target.read(start * LINE, count * LINE)
+        except Unreadable:
+            if count == 1:
+                self._unreadable[start] = True
+                return
+            half = count // 2
+            self._fetch_run(start, half)
+            self._fetch_run(start + half, count - half)
+            return
+        for n in range(count):
+            self.lines[start + n] = data[n * LINE : (n + 1) * LINE]
 
 
 def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -53,9 +53,7 @@ def first_failures(code: bytes, world: World) -> dict[str, str]:
     return failures_with(COUNTS, code, world)
 
 
-def failures_with(
-    counts: Counts, code: bytes, world: World
-) -> dict[str, str]:
+def failures_with(counts: Counts, code: bytes, world: World) -> dict[str, str]:
     """As first_failures, for calls with these Counts and flags."""
     machine = _machine(world.arch, world.convention, counts)
     machine.load(code, world)

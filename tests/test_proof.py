@@ -1,4 +1,4 @@
-"""The proof against execution: recipes, faults and mutants, each also run in an emulator.
+"""The proof against execution: recipes, faults and mutants, each run as well.
 
 A wrong pass or a wrong fail is a defect whatever the block; what stays undecided is
 only counted.

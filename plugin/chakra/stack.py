@@ -20,7 +20,7 @@ from .thunk import Thunk
 
 MAX_RECORDS = 1 << 20
 """Frame records that are walked at the most."""
-PIECE = 1 << 16
+PIECE = 1 << 17
 """Bytes of stack that are read at a time."""
 SHOWN_ARGS = 12
 FIRST_ADDRESS = 0x1000
@@ -60,7 +60,7 @@ class Walk:
 
 
 class StackReader:
-    """Stack words from few large reads."""
+    """Stack words from few large reads, which layouts are then decoded from too."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -82,7 +82,7 @@ class StackReader:
 
     def _read(self, start: int) -> Optional[memoryview]:
         try:
-            return memoryview(self._memory.peek(start, PIECE)).cast("Q")
+            return memoryview(self._memory.read(start, PIECE)).cast("Q")
         except ThunkError:
             return None
 

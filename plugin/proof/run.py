@@ -6,7 +6,7 @@ followed unless it is decided for every stub; loops are found, and all is bounde
 
 from typing import Callable, Optional
 
-from ..arch import Convention
+from ..arch import WORD, Convention
 from ..arch.decode import LONGEST, Instruction, decode
 from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
@@ -305,6 +305,9 @@ class Explorer:
             why = "what it calls is not modelled"
             state.note_hazard(why, False)
         arch, convention = self.thunk.arch, self.convention
+        if state.sp is not None:
+            # What is called needs a stack there, and so does an x86 call itself.
+            state.check_distance(state.sp - WORD)
         why = "the interpreter may change it"
         kept = {*convention.callee_saved, arch.sp, arch.pc}
         for register in arch.registers:

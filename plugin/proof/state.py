@@ -152,7 +152,7 @@ class State:
         if offset is None:
             self._store_elsewhere(address)
             return
-        self._check_distance(offset)
+        self.check_distance(offset)
         value = bounded(value)
         for index in range(size):
             self.stack[offset + index] = Byte(value, index, self.at)
@@ -161,7 +161,7 @@ class State:
         """Memory at an address, zero-extended to 64 bits."""
         offset = self.from_entry_sp(address)
         if offset is not None:
-            self._check_distance(offset)
+            self.check_distance(offset)
             self.reads.append((self.step, offset, size))
             return self.read_stack(offset, size)
         if isinstance(address, Unknown):
@@ -215,7 +215,7 @@ class State:
     def _in_block(self, address: int, size: int) -> bool:
         return self.base <= address and address + size <= self.base + len(self.code)
 
-    def _check_distance(self, offset: int) -> None:
+    def check_distance(self, offset: int) -> None:
         if not -NEAR < offset < NEAR:
             why = f"entry SP {offset:+d} may lie outside the stack"
             self.note_hazard(why, False)

@@ -1,14 +1,18 @@
 """thunk-bt, and the debuggers' own backtraces through script frames."""
 
+import contextlib
 import json
 import os
 import re
+import resource
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import Opener
-from programs import fixture, wait_until
+from programs import ENGINE, fixture, wait_until
 from reports import Document
 from sessions import Session
 
@@ -182,8 +186,6 @@ def test_ten_thousand_frames(gdb: Session) -> None:
 
 
 def test_attached_to_a_running_process(session: Session, tmp_path: Path) -> None:
-    import subprocess
-
     session.open()
     output = tmp_path / "said.txt"
     with output.open("w") as said:
@@ -203,33 +205,75 @@ def test_attached_to_a_running_process(session: Session, tmp_path: Path) -> None
         process.wait()
 
 
+@pytest.mark.parametrize("saved", [0, 0x7F0000000000])
+def test_a_stack_that_ends(gdb: Session, saved: int) -> None:
+    """At nothing, or in memory that is not mapped."""
+    in_the_nest(gdb, "x86_64", "sysv")
+    record = frame_place(gdb, 3) - 16
+    near = record + 0xF0000
+    write(gdb, record, near if saved else 0)
+    document = backtrace(gdb)
+    assert len(document["frames"]) == 4
+    assert "cannot be read" in document["ended"] or not saved
+
+
+def dumping_core(folder: Path) -> "contextlib.AbstractContextManager[None]":
+    """Processes started within leave a core, in that folder."""
+
+    @contextlib.contextmanager
+    def allowed() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        here = Path.cwd()
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+    return allowed()
+
+
+def open_core(session: Session, arch: str, program: str, core: Path) -> None:
+    session.open(arch)
+    if session.name == "gdb":
+        session.run(session.debugger.open(program))
+        session.run(f"core-file {core}")
+    else:
+        session.run(f"target create --core {core} {program}")
+
+
+@pytest.mark.parametrize("debugger", ["gdb", "lldb"])
+def test_a_core_of_the_engine(sessions: Opener, debugger: str) -> None:
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text()
+    assert not pattern.startswith(("|", "/")), f"cores go to {pattern}, not to a file"
+    live = sessions("gdb")
+    with dumping_core(live.folder):
+        live.load_engine("nest.js", "--no-jit", stop="engine_print")
+        for _ in range(5):
+            live.go_to("engine_print")
+        expected = backtrace(live)
+        live.run("signal SIGABRT")
+        assert wait_until(lambda: bool(list(live.folder.glob("core*"))))
+    (core,) = live.folder.glob("core*")
+    dead = sessions(debugger)
+    open_core(dead, "x86_64", str(ENGINE / "engine_host"), core)
+    assert backtrace(dead) == expected
+
+
 @pytest.mark.parametrize("debugger", ["gdb", "lldb"])
 def test_a_core_of_qemu(sessions: Opener, debugger: str) -> None:
     """The guest's core gives what the live process gave."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-    here = Path.cwd()
     live = sessions("gdb")
-    os.chdir(live.folder)
-    try:
+    with dumping_core(live.folder):
         in_the_nest(live, "aarch64", "homing")
-    finally:
-        os.chdir(here)
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     expected = backtrace(live)
     live.run("signal SIGABRT")
     assert wait_until(lambda: bool(list(live.folder.glob("qemu_*.core"))))
     (core,) = live.folder.glob("qemu_*.core")
     dead = sessions(debugger)
-    dead.open("aarch64")
-    opened = dead.debugger.open(fixture("aarch64"))
-    if debugger == "gdb":
-        dead.run(opened)
-        dead.run(f"core-file {core}")
-    else:
-        dead.run(f"target create --core {core} {fixture('aarch64')}")
+    open_core(dead, "aarch64", fixture("aarch64"), core)
     assert backtrace(dead) == expected
 
 
@@ -241,10 +285,5 @@ def test_a_native_core(sessions: Opener, debugger: str) -> None:
     core = live.folder / "native.core"
     live.run(f"generate-core-file {core}")
     dead = sessions(debugger)
-    dead.open()
-    if debugger == "gdb":
-        dead.run(dead.debugger.open(fixture("x86_64")))
-        dead.run(f"core-file {core}")
-    else:
-        dead.run(f"target create --core {core} {fixture('x86_64')}")
+    open_core(dead, "x86_64", fixture("x86_64"), core)
     assert backtrace(dead) == expected

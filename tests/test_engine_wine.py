@@ -71,3 +71,16 @@ def test_a_snapshot(session: Session) -> None:
     validated(json.loads(path.read_text()))
     again = validated(to_dict(inspect(load(str(path)))))
     assert without_source(again) == without_source(live)
+
+
+def test_the_stack_without_symbols_or_frame_pointers(sessions: Opener) -> None:
+    """Three nested script functions, by return addresses that are still in use."""
+    session = sessions("gdb")
+    session.load_wine("nest.js")
+    for _ in range(2):
+        session.run("continue")
+    frames = json.loads(session.run("thunk-bt --json").output)["frames"]
+    names = [frame["layout"]["function"]["name"] for frame in frames]
+    assert names == ["c", "b", "a", "Global code"]
+    firsts = [frame["layout"]["args"][1]["text"] for frame in frames[:3]]
+    assert firsts == ["4", "4", "4"]

@@ -18,8 +18,7 @@ Load = Callable[[Session], None]
 
 
 def fixture(*args: str) -> Load:
-    """The arm64 fixture at the interpreter's first instruction, or at what comes
-    last before the process is lost."""
+    """The arm64 fixture at the interpreter's first instruction."""
 
     def load(session: Session) -> None:
         session.load(*args, arch="aarch64")

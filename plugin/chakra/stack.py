@@ -23,6 +23,11 @@ MAX_RECORDS = 1 << 20
 PIECE = 1 << 17
 """Bytes of stack that are read at a time."""
 SHOWN_ARGS = 12
+PAGE = 4096
+STACK_BASE = 8
+"""Offset of a Windows thread's stack base in its TEB, to which gs points."""
+MAX_STACK = 64 << 20
+"""Bytes of a stack that are looked through at the most."""
 FIRST_ADDRESS = 0x1000
 """Whatever a program's first function finds in FP, it is no address."""
 
@@ -80,11 +85,26 @@ class StackReader:
         except ThunkError:
             return None
 
+    def words(self, address: int, end: int) -> Optional[memoryview]:
+        """The words from an address on, as far as one piece and `end` reach."""
+        number, offset = divmod(address, PIECE)
+        if number not in self._pieces:
+            self._pieces[number] = self._read(number * PIECE)
+        piece = self._pieces[number]
+        if piece is not None:
+            return piece[offset // WORD : (end - number * PIECE) // WORD]
+        value = self.word(address)
+        return None if value is None else memoryview(_packed(value)).cast("Q")
+
     def _read(self, start: int) -> Optional[memoryview]:
         try:
             return memoryview(self._memory.read(start, PIECE)).cast("Q")
         except ThunkError:
             return None
+
+
+def _packed(value: int) -> bytes:
+    return value.to_bytes(WORD, "little")
 
 
 class Places:
@@ -182,24 +202,47 @@ class Walker:
             return
         self.why = "the stack ends"
         from_slot = WORD - call.state.sp + distance
+        for place, value in self._candidates(sp):
+            kind, thunk = self.places.kind(value)
+            number = thunk.returning_stub(value) if thunk else None
+            if kind != "stub" or thunk is None or number is None:
+                continue
+            layout = self.layout(place + from_slot)
+            if layout.function and layout.function.stub == thunk.stub_address(number):
+                yield JsFrame("interpreted", value, None, layout)
+
+    def _candidates(self, sp: int) -> Iterator[tuple[int, int]]:
+        """(place, word) of the stack's words that may be return addresses into stubs:
+        behind a call at an 8-byte boundary, in a page that is a block."""
+        blocks: dict[int, bool] = {}
+        end = self._stack_end(sp)
         place = sp - sp % WORD
-        while True:
-            value = self.reader.word(place)
-            if value is None:
+        while place < end:
+            words = self.reader.words(place, end)
+            if not words:
                 return
-            kind, thunk = self.places.kind(value) if _may_be_code(value) else ("", None)
-            if kind == "stub" and thunk:
-                layout = self.layout(place + from_slot)
-                number = thunk.returning_stub(value)
-                stub = None if number is None else thunk.stub_address(number)
-                if layout.function and layout.function.stub == stub:
-                    yield JsFrame("interpreted", value, None, layout)
-            place += WORD
+            for n, value in enumerate(words):
+                if value % WORD not in self._behind or value < FIRST_ADDRESS:
+                    continue
+                page = value // PAGE
+                if page not in blocks:
+                    blocks[page] = self.locator.block_at(value) is not None
+                if blocks[page]:
+                    yield place + n * WORD, value
+            place += len(words) * WORD
 
+    @property
+    def _behind(self) -> tuple[int, ...]:
+        return self.locator.arch.call_sizes
 
-def _may_be_code(value: int) -> bool:
-    """A return address into a stub is 2 bytes behind an 8-byte boundary."""
-    return value % WORD == 2 and value > 0xFFFF
+    def _stack_end(self, sp: int) -> int:
+        """Where a Windows thread's stack ends, by its TEB; else a bound."""
+        teb = self.memory.registers().get("gs_base")
+        try:
+            base = self.memory.word(teb + STACK_BASE) if teb else 0
+        except ThunkError:
+            base = 0
+        return base if sp < base <= sp + MAX_STACK else sp + MAX_STACK
 
 
 def native_name(memory: Memory, arch: Arch, pc: int) -> str:

@@ -32,6 +32,10 @@ class LldbTarget:
             return "macos"
         return "windows" if "windows" in triple else "linux"
 
+    @property
+    def _is_core(self) -> bool:
+        return self._process.GetPluginName() in ("elf-core", "mach-o-core", "minidump")
+
     def registers(self) -> dict[str, int]:
         frame = self._thread.GetFrameAtIndex(0)
         found: dict[str, int] = {}
@@ -46,6 +50,10 @@ class LldbTarget:
         """ReadMemory may return fewer bytes together with an error, or without."""
         error = lldb.SBError()
         data = self._process.ReadMemory(address, size, error)
+        if (error.Fail() or not data or len(data) != size) and self._is_core:
+            # A core leaves out what stands in the program's files: lldb has those.
+            place = lldb.SBAddress(address, self._target)
+            data = self._target.ReadMemory(place, size, error)
         if error.Fail() or not data or len(data) != size:
             raise Unreadable(address, size)
         return bytes(data)

@@ -52,7 +52,7 @@ class LldbTarget:
         data = self._process.ReadMemory(address, size, error)
         if (error.Fail() or not data or len(data) != size) and self._is_core:
             # A core leaves out what stands in the program's files: lldb has those.
-            place = lldb.SBAddress(address, self._target)
+            place, error = lldb.SBAddress(address, self._target), lldb.SBError()
             data = self._target.ReadMemory(place, size, error)
         if error.Fail() or not data or len(data) != size:
             raise Unreadable(address, size)

@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from blocks import RECIPES
 from mutants import whole
-
 from thunk_inspect.arch import decode
 from thunk_inspect.chakra.thunk import parse
 from thunk_inspect.proof import Offsets, prove

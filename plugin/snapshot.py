@@ -58,6 +58,8 @@ class SnapshotTarget:
             for name, value in _object(fields.get("registers"), "registers").items()
         }
         self._chunks = _chunks(fields.get("memory"))
+        self._regions = _regions(fields.get("regions"))
+        self.whole_map = self._regions is not None
         self._starts = [chunk.address for chunk in self._chunks]
         self._symbols = _symbols(fields.get("symbols", []))
         self._frames = _frames(fields.get("frames", []))
@@ -79,7 +81,9 @@ class SnapshotTarget:
         return bytes(data)
 
     def regions(self) -> Optional[list[Region]]:
-        """Only chunks whose permissions were known count; None if there are none."""
+        """The map that was saved, or else the chunks whose permissions are known."""
+        if self._regions is not None:
+            return self._regions
         known = [
             Region(chunk.address, chunk.end, chunk.permissions, chunk.name)
             for chunk in self._chunks
@@ -140,6 +144,7 @@ def to_dict(memory: Memory) -> dict[str, Any]:
         "os": memory.os,
         "registers": {name: f"{v:#x}" for name, v in memory.registers().items()},
         "memory": _saved_memory(memory),
+        "regions": _saved_regions(memory),
         "symbols": _saved_symbols(memory),
         "frames": [
             {"pc": f"{frame.pc:#x}", "sp": f"{frame.sp:#x}"}
@@ -166,6 +171,21 @@ def _saved_memory(memory: Memory) -> list[dict[str, str]]:
         saved[-1]["bytes"] = chunk.hex()
         before, home = number, region
     return saved
+
+
+def _saved_regions(memory: Memory) -> Optional[list[dict[str, str]]]:
+    regions = memory.regions()
+    if regions is None:
+        return None
+    return [
+        {
+            "start": f"{region.start:#x}",
+            "end": f"{region.end:#x}",
+            "permissions": region.permissions,
+            "name": region.name,
+        }
+        for region in regions
+    ]
 
 
 def _region_of(address: int, regions: list[Region]) -> Optional[Region]:
@@ -254,6 +274,24 @@ def _chunks(value: Any) -> list[Chunk]:
         if one.end > other.address:
             raise SnapshotError(f"bad snapshot: memory at {other.address:#x} overlaps")
     return chunks
+
+
+def _regions(value: Any) -> Optional[list[Region]]:
+    if value is None:
+        return None
+    found: list[Region] = []
+    for entry in _list(value, "regions"):
+        fields = _object(entry, "a region")
+        start, end = (
+            _number(fields.get(name), f"a region's {name}") for name in ("start", "end")
+        )
+        permissions, name = fields.get("permissions", ""), fields.get("name", "")
+        if not isinstance(permissions, str) or not isinstance(name, str) or end < start:
+            raise SnapshotError(
+                f"bad snapshot: the region at {start:#x} is ill described"
+            )
+        found.append(Region(start, end, permissions, name))
+    return found
 
 
 def _symbols(value: Any) -> "list[tuple[Symbol, int, str]]":

@@ -97,6 +97,10 @@ class Target(Protocol):
     def regions(self) -> Optional[list[Region]]:
         """The memory map in order of address; None when it is not known."""
 
+    @property
+    def whole_map(self) -> bool:
+        """Whether what `regions` leaves out is certain not to be mapped."""
+
     def symbol_at(self, address: int) -> Optional[Symbol]:
         """The symbol that covers the address."""
 
@@ -139,6 +143,10 @@ class Memory:
     @property
     def source(self) -> str:
         return self._target.source
+
+    @property
+    def whole_map(self) -> bool:
+        return self._target.whole_map
 
     def registers(self) -> dict[str, int]:
         if self._registers is None:

@@ -10,6 +10,7 @@ from typing import Optional
 from .model import Arch, Convention, Stub
 
 _CALLEE_SAVED = tuple(f"x{n}" for n in range(19, 30))
+_VECTORS = tuple(f"v{n}" for n in range(8, 16))
 _ARGUMENTS = tuple(f"x{n}" for n in range(8))
 
 REGISTERS = Convention(
@@ -19,6 +20,7 @@ REGISTERS = Convention(
     stack_arguments=0,
     caller_stores=None,
     callee_saved=_CALLEE_SAVED,
+    callee_saved_vectors=_VECTORS,
     shadow=0,
     anchored=True,
 )
@@ -30,6 +32,7 @@ CALLER_STACK = Convention(
     stack_arguments=16,
     caller_stores=0,
     callee_saved=_CALLEE_SAVED,
+    callee_saved_vectors=_VECTORS,
     shadow=0,
     anchored=True,
 )

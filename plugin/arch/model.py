@@ -34,6 +34,8 @@ class Convention:
     it leaves them to the header (see CALL_ENTRYPOINT in RuntimeCommon.h)."""
     callee_saved: tuple[str, ...]
     """Registers that a call must leave as they were, the frame pointer included."""
+    callee_saved_vectors: tuple[str, ...]
+    """Vector registers of which a call must keep some part."""
     shadow: int
     """Bytes above SP at a call that belong to the callee."""
     anchored: bool

@@ -15,6 +15,7 @@ WINDOWS = Convention(
     stack_arguments=40,
     caller_stores=None,
     callee_saved=("rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"),
+    callee_saved_vectors=tuple(f"xmm{n}" for n in range(6, 16)),
     shadow=32,
     anchored=False,
 )
@@ -26,6 +27,7 @@ SYSV = Convention(
     stack_arguments=24,
     caller_stores=8,
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
+    callee_saved_vectors=(),
     shadow=0,
     anchored=True,
 )

@@ -12,7 +12,7 @@ from typing import Callable, Optional
 from ..arch import WORD
 from ..proof import Facts
 from ..proof.state import State
-from ..proof.values import Entry
+from ..proof.values import Const, Entry
 from ..target import MASK64, Memory, ThunkError
 from .layout import CallInfo
 from .locate import Found
@@ -49,8 +49,11 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
         _passed(memory, found, facts, state, entry_sp, register)
         for register in facts.convention.arguments[:2]
     )
+    stub = found.stub
+    if stub is None and state is not None:
+        stub = _stub_by_state(memory, facts, state)
     return CallInHand(
-        stub=found.stub,
+        stub=stub,
         entry_sp=entry_sp,
         how=how,
         layout=layout,
@@ -61,6 +64,22 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
 
 def _state(found: Found, facts: Facts) -> Optional[State]:
     return None if found.at is None else facts.state_anywhere(found.at)
+
+
+def _stub_by_state(memory: Memory, facts: Facts, state: State) -> Optional[int]:
+    """The stub that a register names, where the proof says that it does: the chain's
+    value in the header, the link register behind the call."""
+    arch, registers = facts.thunk.arch, memory.registers()
+    dispatch = facts.main.dispatch
+    for name in arch.registers:
+        value, actual = state.get(name), registers.get(name)
+        if actual is None:
+            continue
+        if dispatch and value == dispatch.target and not isinstance(value, Entry):
+            return facts.thunk.stub_number(actual)
+        if name == arch.lr and isinstance(value, Const):
+            return facts.thunk.returning_stub(actual)
+    return None
 
 
 def _passed(

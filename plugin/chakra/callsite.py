@@ -10,6 +10,8 @@ from ..proof.values import Entry
 from ..target import MASK64, Memory, ThunkError
 from .locate import Found
 
+LOOKED_AT = 24
+"""ARM64 instructions before the return address that are looked at."""
 SHOWN = 6
 """Instructions before the call that are shown."""
 
@@ -24,6 +26,8 @@ class CallSite:
     target: Optional[int] = None
     """Where a direct call goes."""
     lines: list[str] = field(default_factory=list)
+    stores: bool = False
+    """Whether something is stored to the stack shortly before."""
     ambiguous: bool = False
     why: str = ""
 
@@ -64,13 +68,13 @@ def find_call_site(
     if behind is None:
         return CallSite(why="the return address into the caller is not known here")
     arch = facts.thunk.arch
-    span = 4 * (SHOWN + 1) if arch.lr else 64
+    span = 4 * LOOKED_AT if arch.lr else 64
     try:
         code = memory.read(behind - span, span)
     except ThunkError as error:
         return CallSite(behind, why=f"the caller's code: {error}")
     run = _backwards(code, behind, arch)
-    if not run or run[-1].mnemonic not in ("bl", "blr", "call"):
+    if not run:
         return CallSite(behind, why=f"no call stands before {behind:#x}")
     call = run[-1]
     operand = call.operands[0]
@@ -79,8 +83,19 @@ def find_call_site(
         call=_line(call),
         target=operand.immediate & MASK64 if operand.kind == "imm" else None,
         lines=[_line(insn) for insn in run[-SHOWN - 1 :]],
+        stores=any(_stores_to_stack(insn, arch) for insn in run),
         ambiguous=not arch.lr,
     )
+
+
+def _stores_to_stack(insn: Instruction, arch: Arch) -> bool:
+    """A store through SP or FP, or a push."""
+    if insn.mnemonic == "push":
+        return True
+    writes = insn.mnemonic.startswith("st") or (
+        insn.mnemonic.startswith("mov") and insn.operands[:1][0].kind == "mem"
+    )
+    return writes and any(o.base in (arch.sp, arch.fp) for o in insn.operands)
 
 
 def _line(insn: Instruction) -> str:
@@ -88,21 +103,23 @@ def _line(insn: Instruction) -> str:
 
 
 def _backwards(code: bytes, end: int, arch: Arch) -> list[Instruction]:
-    """Instructions that end just at `end`: the longest run that decodes."""
+    """Instructions that end in a call just at `end`: the longest run that decodes."""
     start = end - len(code)
-    step = 4 if arch.lr else 1
-    best: list[Instruction] = []
-    for skip in range(0, len(code), step):
-        run: list[Instruction] = []
-        at = skip
-        while at < len(code):
-            insn = decode(code[at:], start + at, arch)
-            if insn is None or at + len(insn.code) > len(code):
-                run = []
-                break
-            run.append(insn)
-            at += len(insn.code)
-        if run and run[-1].mnemonic in ("bl", "blr", "call") and len(run) > len(best):
-            best = run
-            break
-    return best
+    for skip in range(0, len(code), 4 if arch.lr else 1):
+        run = _run(code, start, skip, arch)
+        if run and run[-1].mnemonic in ("bl", "blr", "call"):
+            return run
+    return []
+
+
+def _run(code: bytes, start: int, skip: int, arch: Arch) -> list[Instruction]:
+    """Instructions from `skip` to the end; none if they do not end just there."""
+    run: list[Instruction] = []
+    at = skip
+    while at < len(code):
+        insn = decode(code[at:], start + at, arch)
+        if insn is None or at + len(insn.code) > len(code):
+            return []
+        run.append(insn)
+        at += len(insn.code)
+    return run

@@ -34,8 +34,10 @@ ARGS = 2 * WORD
 """Offset of args[0] in the layout."""
 
 PLAUSIBLE_COUNT = 4096
-"""More arguments than any call is known to carry; the field could hold 16 million."""
+"""More arguments than calls commonly carry; the field could hold 16 million."""
 
+MAX_LOOKED_AT = 1 << 16
+"""Arguments whose words are read at the most."""
 MAX_SHOWN = 64
 """Arguments that are decoded at the most."""
 
@@ -64,8 +66,13 @@ class CallInfo:
         """Why this is no callInfo that the engine makes; None when it may be one."""
         if self.raw >> 32:
             return f"callInfo is garbage: the upper half is {self.raw >> 32:#x}, not 0"
+        return None
+
+    @property
+    def doubt(self) -> Optional[str]:
+        """Why it is unlikely, though a call may have it."""
         if self.count > PLAUSIBLE_COUNT:
-            return f"callInfo is garbage: count {self.count}"
+            return f"callInfo may be garbage: count {self.count}"
         if self.raw >> 24 & 0x40 and not self.raw >> 24 & 8:
             return "callInfo has NewTarget without ExtraArg"
         return None
@@ -98,14 +105,21 @@ class Layout:
 
 
 def read_layout(
-    memory: Memory, address: int, offsets: Optional[Offsets], limit: int = MAX_SHOWN
+    memory: Memory,
+    address: int,
+    offsets: Optional[Offsets],
+    limit: int = MAX_SHOWN,
+    asm: bool = False,
 ) -> Layout:
-    """Decode the layout at an address; never raises for what it finds there."""
+    """Decode the layout at an address; never raises for what it finds there.
+
+    `asm`: an AsmJsCallStackLayout, which has no callInfo; only its function is read.
+    """
     layout = Layout(address)
     if address % WORD:
         layout.problems.append(f"{address:#x} is not 8-byte aligned")
     layout.function_address = _word(memory, address, "function", layout)
-    raw = _word(memory, address + WORD, "callInfo", layout)
+    raw = None if asm else _word(memory, address + WORD, "callInfo", layout)
     if layout.function_address is not None:
         layout.function = try_function(memory, layout.function_address, offsets)
         if layout.function is None and offsets is not None:
@@ -117,6 +131,8 @@ def read_layout(
     layout.call_info = CallInfo(raw)
     if layout.call_info.problem:
         layout.problems.append(layout.call_info.problem)
+    elif layout.call_info.doubt and not args_readable(memory, layout):
+        layout.problems.append(layout.call_info.doubt)
     _read_args(memory, layout, limit)
     return layout
 
@@ -128,13 +144,34 @@ def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
     count = layout.call_info.arguments
     if layout.call_info.problem:
         count = min(count, 4)
-    elif count > limit:
-        layout.problems.append(f"{count} arguments, the first {limit} are decoded")
     for i in range(min(count, limit)):
         raw = _word(memory, layout.address + ARGS + WORD * i, f"args[{i}]", layout)
         if raw is None:
             break
         layout.args.append(decode(raw, memory, library))
+
+
+def args_readable(memory: Memory, layout: Layout) -> Optional[bool]:
+    """Whether every argument's word can be read; None: too many to look."""
+    assert layout.call_info
+    count = layout.call_info.arguments
+    if count > MAX_LOOKED_AT:
+        return None
+    try:
+        memory.read(layout.address + ARGS, WORD * count)
+    except ThunkError:
+        return False
+    return True
+
+
+def all_args(memory: Memory, layout: Layout) -> list[int]:
+    """The raw words of all arguments; Unreadable when one cannot be read."""
+    assert layout.call_info
+    count = min(layout.call_info.arguments, MAX_LOOKED_AT)
+    data = memory.read(layout.address + ARGS, WORD * count)
+    return [
+        int.from_bytes(data[n : n + WORD], "little") for n in range(0, len(data), WORD)
+    ]
 
 
 def _word(memory: Memory, address: int, what: str, layout: Layout) -> Optional[int]:

@@ -154,22 +154,8 @@ class Locator:
         at = pc - thunk.address
         number: Optional[int] = (at - thunk.first_stub) // self.arch.stub_size
         if at < thunk.first_stub or at >= thunk.epilogue:
-            number = self._stub_in_registers(thunk)
+            number = None
         return Found(thunk, f"pc is in its {thunk.part(pc)}", at=at, stub=number)
-
-    def _stub_in_registers(self, thunk: Thunk) -> Optional[int]:
-        """The stub that a dispatch register or the link register names."""
-        registers = self.memory.registers()
-        for name in (*reversed(self.arch.shown), self.arch.lr):
-            value = registers.get(name) if name else None
-            if value is None:
-                continue
-            number = thunk.stub_number(value)
-            if number is None and name == self.arch.lr:
-                number = thunk.returning_stub(value)
-            if number is not None:
-                return number
-        return None
 
     def _return_register(self) -> Optional[Found]:
         """At the interpreter's first instruction: lr, or the word at [rsp]."""
@@ -180,7 +166,16 @@ class Locator:
             value, name = self._word(slot), f"[{self.arch.sp}]"
         if value is None:
             return None
-        return self._returns(value, name, Return(slot, None))
+        found = self._returns(value, name, Return(slot, None))
+        if found and not self.arch.lr and not self._calls_pc(found.thunk):
+            # Elsewhere the word at SP may be left over from an earlier call.
+            return None
+        return found
+
+    def _calls_pc(self, thunk: Thunk) -> bool:
+        """Whether the header holds pc as a constant: pc is the interpreter's first."""
+        pc = self._register(self.arch.pc)
+        return pc is not None and pc.to_bytes(WORD, "little") in thunk.header
 
     def _returns(self, value: int, name: str, back: Return) -> Optional[Found]:
         thunk = self.returning_to(value)

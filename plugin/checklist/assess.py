@@ -9,7 +9,7 @@ from typing import Optional
 
 from ..arch import ARCHES, Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
-from ..chakra.interpreter import known_interpreters
+from ..chakra.interpreter import ASM_INTERPRETER, known_interpreters
 from ..chakra.layout import Layout, read_layout
 from ..chakra.locate import Found
 from ..chakra.objects import Function, try_function
@@ -39,6 +39,11 @@ class Assessment:
     @property
     def convention(self) -> Convention:
         return self.facts.convention
+
+    @property
+    def asm(self) -> bool:
+        """Whether the block calls the asm.js interpreter, whose layout is another."""
+        return is_asm(self.memory, self.facts)
 
     @property
     def stub_address(self) -> Optional[int]:
@@ -74,7 +79,8 @@ def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     call = call_in_hand(memory, found, facts)
     layout = None
     if call.layout is not None:
-        layout = read_layout(memory, call.layout, facts.offsets)
+        asm = is_asm(memory, facts)
+        layout = read_layout(memory, call.layout, facts.offsets, asm=asm)
     function = _function(memory, facts, call, layout)
     if function is None and found.function is not None:
         function = try_function(memory, found.function, facts.offsets)
@@ -97,6 +103,11 @@ def _function(
     except ThunkError:
         return None
     return try_function(memory, address, facts.offsets)
+
+
+def is_asm(memory: Memory, facts: Facts) -> bool:
+    target = facts.interpreter
+    return target is not None and target == memory.symbol_address(ASM_INTERPRETER)
 
 
 def prove_block(memory: Memory, thunk: Thunk) -> Facts:
@@ -122,8 +133,7 @@ def fitting(system: str, thunk: Thunk) -> Facts:
 
 def _fit(facts: Facts, system: str) -> int:
     convention = facts.convention
-    arguments = set(convention.arguments)
-    homes = any(saved.register in arguments for saved in facts.saved)
+    homes = bool(facts.stored & set(convention.arguments))
     by_caller = convention.caller_stores is not None
     points = 4 * (facts.offsets is not None)
     points += 2 * (homes != by_caller)

@@ -8,9 +8,19 @@ from dataclasses import replace
 from typing import Callable, Optional
 
 from ..arch import ANCHOR, WORD
-from ..chakra.layout import ARGS, CallInfo, read_layout
+from ..chakra.callsite import find_call_site
+from ..chakra.layout import (
+    ARGS,
+    MAX_LOOKED_AT,
+    CallInfo,
+    all_args,
+    args_readable,
+    read_layout,
+)
 from ..chakra.locate import Return
 from ..chakra.objects import try_function
+from ..chakra.values import may_be_value
+from ..proof.values import Const
 from ..target import MASK64, ThunkError
 from .assess import Assessment
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
@@ -36,6 +46,8 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
     checks = {name: _static(a, name) for name in TITLES}
     live: dict[str, Callable[[Assessment, Check], Check]] = {
         "R1": _pointer_now,
+        "R6": _registers_now,
+        "R9": _way_back_now,
         "R2": _function_now,
         "R3": _call_info_now,
         "R4": _args_now,
@@ -47,10 +59,22 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
     }
     for name, look in live.items():
         checks[name] = look(a, checks[name])
+    if a.asm:
+        checks.update(_without_call_info(checks))
     if checks["R12"].verdict == FAIL:
         for name in ("R2", "R3", "R4"):
             checks[name] = _resting_on_caller(checks[name])
     return checks
+
+
+def _without_call_info(checks: dict[str, Check]) -> dict[str, Check]:
+    """AsmJsCallStackLayout: the function, then arguments of whatever type."""
+    why = "the asm.js layout has no callInfo"
+    more = "arguments of asm.js functions are not decoded"
+    return {
+        "R3": replace(checks["R3"], verdict=NOT_APPLICABLE, evidence=[why]),
+        "R4": replace(checks["R4"], verdict=UNKNOWN, evidence=[f"{why}; {more}"]),
+    }
 
 
 def _resting_on_caller(check: Check) -> Check:
@@ -123,11 +147,61 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
         if actual is not None and actual != layout:
             text = f"{register} is {actual:#x}, the header makes it {layout:#x}"
             return _with(check, False, text)
+    if layout % WORD:
+        return _with(check, False, f"L = {layout:#x} is not 8-byte aligned")
     try:
         a.memory.read(layout, ARGS)
     except ThunkError as error:
         return _with(check, False, f"L = {layout:#x}: {error}")
-    return _with(check, True, f"L = {layout:#x} can be read")
+    check = _with(check, True, f"L = {layout:#x} can be read")
+    return _register_now(a, check, register)
+
+
+def _register_now(a: Assessment, check: Check, register: str) -> Check:
+    """A register, where pc is in the block, against what is proved of it there."""
+    state = a.facts.state_anywhere(a.found.at) if a.found.at is not None else None
+    actual = a.memory.registers().get(register)
+    if state is None or actual is None:
+        return check
+    value = state.get(register)
+    offset = state.from_entry_sp(value)
+    if isinstance(value, Const):
+        expected = value.value
+    elif offset is not None and a.call.entry_sp is not None:
+        expected = (a.call.entry_sp + offset) & MASK64
+    else:
+        return check
+    if actual != expected:
+        text = f"{register} is {actual:#x}, the instructions make it {expected:#x}"
+        return _with(check, False, text)
+    return check
+
+
+def _registers_now(a: Assessment, check: Check) -> Check:
+    """The register that the stub calls through."""
+    call = a.facts.call
+    if call is None or a.found.at is None or not _before_call(a):
+        return check
+    return _register_now(a, check, call.insn.operands[0].register)
+
+
+def _before_call(a: Assessment) -> bool:
+    part = a.thunk.part(a.thunk.address + (a.found.at or 0))
+    return part == "header" or (part.startswith("stub") and _stub_part(a) == 0)
+
+
+def _way_back_now(a: Assessment, check: Check) -> Check:
+    """The return address of the call in hand must be behind somebody's call."""
+    site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
+    behind = site.return_address
+    if check.verdict != PASS or behind is None:
+        return check
+    if not behind or a.thunk.contains(behind) or (a.arch.lr and behind % 4):
+        return _with(check, False, f"the return address is {behind:#x}")
+    if site.call is None:
+        lines = [*check.evidence, f"return address {behind:#x}: {site.why}"]
+        return replace(check, verdict=UNKNOWN, evidence=lines)
+    return _with(check, True, f"the return address {behind:#x} is behind a call")
 
 
 def _function_now(a: Assessment, check: Check) -> Check:
@@ -150,15 +224,24 @@ def _function_now(a: Assessment, check: Check) -> Check:
 
 
 def _call_info_now(a: Assessment, check: Check) -> Check:
+    passed = a.call.passed_call_info
+    if passed is not None and CallInfo(passed).problem and not a.asm:
+        return _with(check, False, f"passed {passed:#x}: {CallInfo(passed).problem}")
     if not a.layout or not _stored(a) or a.layout.call_info is None:
         return check
     info = a.layout.call_info
     word = f"[{a.layout.address + WORD:#x}] = {info.raw:#x}"
-    passed = a.call.passed_call_info
     if passed is not None and passed != info.raw:
         return _with(check, False, f"{word}, should be {passed:#x}")
     if info.problem:
         return _with(check, False, f"{word}: {info.problem}")
+    if info.doubt and passed is None and not args_readable(a.memory, a.layout):
+        lines = [*check.evidence, f"{word}: {info.doubt}"]
+        return (
+            check
+            if check.verdict == FAIL
+            else replace(check, verdict=UNKNOWN, evidence=lines)
+        )
     flags = "|".join(info.flags) or "no flags"
     return _with(check, True, f"{word}: count {info.count}, {flags}")
 
@@ -168,12 +251,18 @@ def _args_now(a: Assessment, check: Check) -> Check:
     layout = a.layout
     if not layout or not _stored(a) or not layout.call_info:
         return check
-    missing = [text for text in layout.problems if text.startswith("args[")]
-    if missing:
-        return _with(check, False, missing[0])
-    if layout.call_info.problem:
+    passed = a.call.passed_call_info
+    if layout.call_info.problem or passed not in (None, layout.call_info.raw):
         return check
-    return _with(check, True, f"{layout.call_info.arguments} args can be read")
+    count = layout.call_info.arguments
+    readable = args_readable(a.memory, layout)
+    if readable is False:
+        text = f"not all of {count} args can be read at {layout.address + ARGS:#x}"
+        return _with(check, False, text)
+    if readable is None and check.verdict == PASS:
+        lines = [*check.evidence, f"{count} args are too many to look at"]
+        return replace(check, verdict=UNKNOWN, evidence=lines)
+    return _with(check, True, f"{count} args can be read")
 
 
 def _stack_pointer_now(a: Assessment, check: Check) -> Check:
@@ -201,12 +290,27 @@ def _target_now(a: Assessment, check: Check) -> Check:
             )
         return check
     place = f"m_dynamicInterpreterThunk of {function.address:#x} is {function.stub:#x}"
-    number = a.thunk.stub_number(function.stub)
+    goal = a.facts.lands(function.stub)
+    goal = function.stub if goal is None else goal
+    number = a.thunk.stub_number(goal)
     if number is None:
         return _with(check, False, f"{place}, which is no stub of this block")
-    if a.stub_address is not None and a.stub_address != function.stub:
+    check = _branch_now(a, check, goal)
+    if a.stub_address is not None and a.stub_address != goal:
         return _with(check, False, f"{place}, but stub {a.call.stub} is being run")
     return _with(check, True, f"{place}, stub {number}")
+
+
+def _branch_now(a: Assessment, check: Check, goal: int) -> Check:
+    """At the dispatch branch, its register must hold the function's stub."""
+    dispatch = a.facts.main.dispatch
+    if dispatch is None or a.found.at != dispatch.at:
+        return check
+    register = dispatch.insn.operands[0].register
+    actual = a.memory.registers().get(register)
+    if actual is not None and actual != goal:
+        return _with(check, False, f"{register} is {actual:#x}, should be {goal:#x}")
+    return check
 
 
 def _executable(a: Assessment, check: Check) -> Check:
@@ -223,7 +327,7 @@ def _executable(a: Assessment, check: Check) -> Check:
                 verdict=PASS if "x" in region.permissions else FAIL,
                 evidence=[text],
             )
-    if regions:
+    if regions and a.memory.whole_map:
         return replace(check, verdict=FAIL, evidence=[f"{address:#x} is not mapped"])
     seen = _executed(a)
     if seen and a.thunk.contains(address):
@@ -251,7 +355,10 @@ def _executed(a: Assessment) -> str:
 
 
 def _anchor_now(a: Assessment, check: Check) -> Check:
-    if check.verdict == NOT_APPLICABLE or not _at_interpreter(a):
+    if check.verdict == NOT_APPLICABLE:
+        return check
+    check = _register_now(a, check, a.arch.fp)
+    if not _at_interpreter(a):
         return check
     fp = a.memory.registers().get(a.arch.fp)
     if fp is None or a.call.layout is None:
@@ -297,6 +404,9 @@ def _judge_stored(
     elif known and a.stub_address is not None and known.stub != a.stub_address:
         wrong.append(f"{word}, a function of stub {known.stub:#x}: not the one called")
     text = f"[{place + WORD:#x}] = {info.raw:#x}"
+    if a.asm and not wrong:
+        text = f"{word}, the function; asm.js arguments are not judged"
+        return replace(check, verdict=PASS, evidence=[text])
     passed_info = a.call.passed_call_info
     if passed_info is not None and info.raw != passed_info:
         wrong.append(f"{text}, should be the callInfo {passed_info:#x}")
@@ -316,12 +426,26 @@ def _judge_stored(
 def _judge_stored_args(
     a: Assessment, check: Check, place: int, good: list[str]
 ) -> Check:
+    """Every argument's word must be one that a call can have stored."""
     layout = read_layout(a.memory, place, a.facts.offsets)
-    if any(text.startswith("args[") for text in layout.problems):
-        return replace(check, verdict=FAIL, evidence=layout.problems)
-    for index, value in enumerate(layout.args):
-        if value.kind in ("unreadable", "null-pointer"):
-            text = f"args[{index}] = {value.raw:#x} is no JavaScript value"
+    assert layout.call_info
+    if layout.call_info.arguments > MAX_LOOKED_AT:
+        return replace(check, evidence=[*good, "too many args to look at"])
+    try:
+        words = all_args(a.memory, layout)
+    except ThunkError as error:
+        return replace(check, verdict=FAIL, evidence=[*good, f"args: {error}"])
+    for index, raw in enumerate(words):
+        if not may_be_value(raw, a.memory):
+            text = f"args[{index}] = {raw:#x} is no JavaScript value"
             return replace(check, verdict=UNKNOWN, evidence=[*good, text])
-    good.append(f"{len(layout.args)} args that are JavaScript values")
+    good.append(f"{len(words)} args that are JavaScript values")
+    site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
+    if (
+        site.call
+        and not site.stores
+        and not a.memory.symbol_at(site.return_address or 0)
+    ):
+        text = "no store to the stack before the call: words of an earlier one?"
+        return replace(check, verdict=UNKNOWN, evidence=[*good, text])
     return replace(check, verdict=PASS, evidence=good)

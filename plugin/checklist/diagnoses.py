@@ -136,9 +136,12 @@ def _convention(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     sp = a.arch.sp
     cause = (
         "caller and thunk disagree: this header reads function, callInfo and arguments"
-        f" from the caller's stack; the caller left them in {registers[0]},"
-        f" {registers[1]}, …"
+        " from the caller's stack; "
     )
+    if a.layout is None or a.layout.function is None:
+        cause += f"the caller left them in {registers[0]}, {registers[1]}, …"
+    else:
+        cause += f"what stands there is wrong: {claims['R12'].evidence[0]}"
     text = (
         f"store {registers[0]}, {registers[1]} and the arguments at [{sp}], [{sp}+8], …"
         " before the call, or store the argument registers in the header"
@@ -153,6 +156,11 @@ def _alignment(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if "not a multiple" not in cause and _static_fails(a, "R9", "R10"):
         # The epilogue takes back what lies in the shadow space: that is its fault.
         return None
+    if a.facts.claims["R5"].holds:
+        entry = a.arch.entry_misalignment
+        text = f"enter with {a.arch.sp} % 16 == {entry}, as every call must"
+        cause = claims["R5"].evidence[-2]
+        return Present(f"the caller's: {cause}", Mend([text], proved=False))
     return Present(f"SP at the stub's call: {cause}", mends.alignment(a.facts))
 
 
@@ -191,7 +199,15 @@ def _address(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if function is None:
         return None
     value = function.stub
-    if value < a.thunk.size:
+    if not value:
+        cause = "m_dynamicInterpreterThunk is null: no dynamic thunk was made for it"
+        text = (
+            "enter it by StaticInterpreterThunk, or call EnsureDynamicInterpreterThunk"
+        )
+        return Present(cause, Mend([text], proved=False))
+    if a.thunk.stub_number(value) is not None:
+        return Present(claims["R7"].evidence[-2], None)
+    if a.thunk.stub_number(a.thunk.address + value) is not None:
         right = a.thunk.address + value
         cause = f"m_dynamicInterpreterThunk holds the offset {value:#x}, no address"
         mend = Mend([f"store block + offset = {right:#x}"], proved=False)

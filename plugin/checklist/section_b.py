@@ -8,7 +8,7 @@ was really passed is read at the entry point.
 from ..chakra.callsite import CallSite, find_call_site
 from ..chakra.objects import TYPE
 from ..target import ThunkError
-from .model import PASS, UNKNOWN
+from .model import FAIL, PASS, UNKNOWN
 from .sections import Assessment, Check, Claims, from_claims, known, not_here, plain
 
 TYPE_ENTRY_POINT = 0x18
@@ -45,6 +45,8 @@ def _arguments(a: Assessment, claims: Claims) -> Check:
     if not a.layout or a.call.entry_sp is None:
         return known("B2", title, None, a.call.how, STOP)
     function = a.function
+    if claims["R3"].verdict == FAIL and a.call.passed_call_info is not None:
+        return from_claims("B2", title, claims, ["R3"])
     if function and claims["R2"].verdict == claims["R3"].verdict == PASS:
         text = f"{a.convention.arguments[0]} was {function.address:#x}, a function"
         return known("B2", title, True, text)

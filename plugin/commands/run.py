@@ -12,8 +12,8 @@ from ..inspection import find_thunk, inspect, locator_for
 from ..proof import Offsets
 from ..report import backtrace, compare, find
 from ..report.as_json import layout_dict, to_json
-from ..report.layout import layout_words
-from ..report.text import Detail, render, render_layout
+from ..report.layout import layout_words, render_layout
+from ..report.text import Detail, render
 from ..snapshot import save
 from ..target import Memory, ThunkError
 from . import HELP

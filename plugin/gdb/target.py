@@ -19,6 +19,7 @@ _MAPPING = re.compile(
 
 class GdbTarget:
     source = "gdb"
+    whole_map = True
 
     @property
     def arch(self) -> str:

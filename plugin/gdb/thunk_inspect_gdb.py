@@ -7,7 +7,8 @@ from pathlib import Path
 
 def _load() -> None:
     """Make the folder importable as `thunk_inspect`, unless it is installed so."""
-    root = Path(__file__).resolve().parent.parent
+    # Not __file__: gdb leaves it as it was where a script sources another.
+    root = Path(_load.__code__.co_filename).resolve().parent.parent
     if "thunk_inspect" not in sys.modules:
         spec = importlib.util.spec_from_file_location(
             "thunk_inspect",

@@ -14,6 +14,7 @@ ALIASES = {"x29": "fp", "x30": "lr"}
 
 class LldbTarget:
     source = "lldb"
+    whole_map = True
 
     def __init__(self, target: Any, process: Any, thread: Any) -> None:
         self._target = target

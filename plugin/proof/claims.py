@@ -161,6 +161,10 @@ class Judge(AtCall):
                 text = f"{register} comes back as {self.name(actual)}"
                 at = insn.address - self.thunk.address
                 bad.append(Finding(holds, [cite(insn, text)], at))
+        for register in self.convention.callee_saved_vectors:
+            if state.get(register) != Entry(register):
+                text = f"{register} was changed; whether it comes back is not followed"
+                bad.append(Finding(None, [cite(last.insn, text)], last.at))
         if bad:
             return worst(bad)
         names = ", ".join(wanted)

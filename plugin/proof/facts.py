@@ -11,7 +11,7 @@ from . import claims
 from .path import CallSite, Path, Step
 from .run import Explorer
 from .state import Offsets, State, chain
-from .values import Const, Entry, Load, Value, inputs
+from .values import Const, Entry, Load, Value, function_of, inputs
 from .words import Finding
 
 
@@ -116,9 +116,32 @@ class Facts:
         return found
 
     @property
+    def stored(self) -> set[str]:
+        """Registers whose entry values were stored on the way, even if what comes
+        later is not known."""
+        return {
+            cell.value.register
+            for step in self.main.steps
+            for cell in step.before.stack.values()
+            if isinstance(cell.value, Entry) and cell.writer is not None
+        }
+
+    @property
     def header(self) -> list[Step]:
         """The header's instructions on the main path, the dispatch included."""
         return [s for s in self.main.steps if s.at < self.thunk.first_stub]
+
+    def lands(self, stub: int) -> Optional[int]:
+        """Where the dispatch branch goes for a function with this stub."""
+        if self.main.dispatch is None:
+            return None
+        target = self.main.dispatch.target
+        for part in inputs(target):
+            path = chain(part, self.convention.arguments[0])
+            goes = function_of(target, part) if path and len(path) == 3 else None
+            if goes:
+                return goes(stub)
+        return None
 
     def state_at(self, at: int) -> Optional[State]:
         """The state before the instruction at this offset of the block."""

@@ -1,9 +1,13 @@
-"""The words of a layout on its own, for `thunk-layout`."""
+"""A layout on its own, for `thunk-layout`: its words, and their looks."""
+
+from collections.abc import Sequence
 
 from ..arch import WORD
 from ..chakra.layout import ARGS, Layout, words
+from ..checklist.model import FAIL
 from ..target import Memory
 from .model import StackWord
+from .text import COLOURS, Page, Style
 
 
 def layout_words(layout: Layout, memory: Memory) -> list[StackWord]:
@@ -30,3 +34,18 @@ def _describe(layout: Layout, place: int) -> "tuple[str, str, bool]":
     value = layout.args[index]
     wrong = value.kind in ("unreadable", "null-pointer")
     return ("this" if index == 0 else f"args[{index}]"), value.text, wrong
+
+
+def render_layout(layout: Layout, words: Sequence[StackWord], style: Style) -> str:
+    """A layout alone, for `thunk-layout`."""
+    page = Page(style)
+    good = layout.looks_sound
+    verdict = layout.call_text if good else "this is no sound layout"
+    page.wrapped("layout", f"{layout.address:#x}  {verdict}")
+    for problem in layout.problems:
+        page.wrapped("", problem)
+    for word in words:
+        value = "unreadable" if word.value is None else f"{word.value:#018x}"
+        parts = f"{word.place:+4d}  {value:<18}  {word.role:<9} "
+        page.text("", parts, (word.comment, COLOURS[FAIL] if word.wrong else ""))
+    return page.render()

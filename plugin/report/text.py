@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from ..chakra.layout import Layout
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
 
@@ -382,20 +381,3 @@ def _unfold(page: Page, check: Check, more: str = "") -> None:
         page.wrapped(" " * indent, line, indent=indent)
     if check.hint and check.verdict != PASS:
         page.wrapped(" " * indent, check.hint, indent=indent)
-
-
-def render_layout(
-    layout: Layout, words: Sequence[StackWord], style: Style = Style()
-) -> str:
-    """A layout alone, for `thunk-layout`."""
-    page = Page(style)
-    good = layout.looks_sound
-    verdict = layout.call_text if good else "this is no sound layout"
-    page.wrapped("layout", f"{layout.address:#x}  {verdict}")
-    for problem in layout.problems:
-        page.wrapped("", problem)
-    for word in words:
-        value = "unreadable" if word.value is None else f"{word.value:#018x}"
-        parts = f"{word.place:+4d}  {value:<18}  {word.role:<9} "
-        page.text("", parts, (word.comment, COLOURS[FAIL] if word.wrong else ""))
-    return page.render()

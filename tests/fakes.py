@@ -10,6 +10,7 @@ class FakeTarget:
     """Memory in pieces, and a list of every read that was asked for."""
 
     source = "snapshot"
+    whole_map = True
 
     def __init__(
         self,

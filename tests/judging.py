@@ -4,6 +4,7 @@ Used by test_proof.py for a fixed share of mutants and by tools/fuzz.py for any 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -64,7 +65,7 @@ def judge(mutant: mutants.Mutant) -> Outcome:
     return outcome
 
 
-def _later_count(mutant: mutants.Mutant, claim: str, evidence: "list[str]") -> bool:
+def _later_count(mutant: mutants.Mutant, claim: str, evidence: Sequence[str]) -> bool:
     """A failure that only a larger Count shows, shown by a call of just that Count."""
     match = _COUNT.search(" ".join(evidence))
     if claim != "R4" or not match:

@@ -142,7 +142,7 @@ def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
     function = layout.function
     library = library_of(function.address, memory) if function else None
     count = layout.call_info.arguments
-    if layout.call_info.problem:
+    if layout.problems:
         count = min(count, 4)
     for i in range(min(count, limit)):
         raw = _word(memory, layout.address + ARGS + WORD * i, f"args[{i}]", layout)
@@ -157,8 +157,11 @@ def args_readable(memory: Memory, layout: Layout) -> Optional[bool]:
     count = layout.call_info.arguments
     if count > MAX_LOOKED_AT:
         return None
+    first = layout.address + ARGS
     try:
-        memory.read(layout.address + ARGS, WORD * count)
+        # The last one first: a count that is garbage shows there.
+        memory.read(first + WORD * max(count - 1, 0), WORD if count else 0)
+        memory.read(first, WORD * count)
     except ThunkError:
         return False
     return True

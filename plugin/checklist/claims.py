@@ -41,6 +41,14 @@ TITLES = {
 }
 
 
+DISAGREE = "the instructions are right; this call is not"
+
+
+def decisive(check: Check) -> str:
+    """The line of evidence that decided a failure last."""
+    return next(line for line in reversed(check.evidence) if line != DISAGREE)
+
+
 def judge_claims(a: Assessment) -> dict[str, Check]:
     """R1 … R12 in order."""
     checks = {name: _static(a, name) for name in TITLES}
@@ -108,7 +116,7 @@ def _with(check: Check, holds: Optional[bool], evidence: str) -> Check:
     lines = [*check.evidence, evidence]
     if holds is False:
         if check.verdict == PASS:
-            lines.append("the instructions are right; this call is not")
+            lines.append(DISAGREE)
         return replace(check, verdict=FAIL, evidence=lines)
     return replace(check, evidence=lines)
 
@@ -296,6 +304,8 @@ def _target_now(a: Assessment, check: Check) -> Check:
     if number is None:
         return _with(check, False, f"{place}, which is no stub of this block")
     check = _branch_now(a, check, goal)
+    if check.verdict == FAIL:
+        return check
     if a.stub_address is not None and a.stub_address != goal:
         return _with(check, False, f"{place}, but stub {a.call.stub} is being run")
     return _with(check, True, f"{place}, stub {number}")

@@ -10,6 +10,7 @@ from typing import Callable, NamedTuple, Optional
 
 from . import mends
 from .assess import Assessment
+from .claims import decisive
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Diagnosis, Mend
 from .section_f import late_stores
 
@@ -159,7 +160,7 @@ def _alignment(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
     if a.facts.claims["R5"].holds:
         entry = a.arch.entry_misalignment
         text = f"enter with {a.arch.sp} % 16 == {entry}, as every call must"
-        cause = claims["R5"].evidence[-2]
+        cause = decisive(claims["R5"])
         return Present(f"the caller's: {cause}", Mend([text], proved=False))
     return Present(f"SP at the stub's call: {cause}", mends.alignment(a.facts))
 
@@ -206,7 +207,7 @@ def _address(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
         )
         return Present(cause, Mend([text], proved=False))
     if a.thunk.stub_number(value) is not None:
-        return Present(claims["R7"].evidence[-2], None)
+        return Present(decisive(claims["R7"]), None)
     if a.thunk.stub_number(a.thunk.address + value) is not None:
         right = a.thunk.address + value
         cause = f"m_dynamicInterpreterThunk holds the offset {value:#x}, no address"

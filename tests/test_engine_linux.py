@@ -6,6 +6,7 @@ import pytest
 
 from reports import Document, arguments, claims
 from sessions import INTERPRETER, Session
+from thunk_inspect.chakra.interpreter import ASM_INTERPRETER
 
 OFFSETS = {"function_info": 0x28, "function_proxy": 8, "dynamic_thunk": 0x50}
 UNDEFINED = "undefined"
@@ -127,3 +128,25 @@ def test_all_blocks(session: Session) -> None:
     assert {block["interpreter"] for block in blocks} == {
         report["thunk"]["interpreter"]
     }
+
+
+def test_asm_js_has_a_layout_of_its_own(session: Session) -> None:
+    """No callInfo: what stands there is the first argument, and is not judged."""
+    session.load_engine("asm.js", "--no-jit", stop=ASM_INTERPRETER)
+    report = session.json()
+    assert report["thunk"]["interpreter"] == report["target"]["pc"]
+    assert not claims(report, "fail"), claims(report, "fail")
+    assert "R3" in claims(report, "not-applicable")
+    assert report["layout"]["call_info"] is None and not report["layout"]["args"]
+    assert report["verdict"] == "undecided"
+
+
+def test_more_arguments_than_most_calls_have(gdb: Session) -> None:
+    """f.apply(null, array): a large count is no garbage when all of it is there."""
+    gdb.load_engine("apply.js", "--no-jit", stop=INTERPRETER)
+    many = f"break {INTERPRETER} if (*(int*)($rdi+8) & 0xffffff) > 4096"
+    gdb.run(many)
+    gdb.run("continue")
+    report = gdb.json()
+    assert report["layout"]["call_info"]["count"] == 5001
+    assert report["verdict"] == "sound", claims(report, "fail")

@@ -110,5 +110,7 @@ def render(result: Walk, a: Assessment, style: Style) -> str:
         page.row(label, f"{text}  ", (f"{frame.layout.address:#x}{kind}", "dim"))
         for problem in frame.problems:
             page.row(" " * len(label), (problem, COLOURS["fail"]))
+    if not result.frames:
+        page.row("", "no script frames on this thread")
     page.row(" " * (width + 1), (f"({result.ended})", "dim"))
     return page.render()

@@ -20,19 +20,23 @@ class Wiring(NamedTuple):
     """In the user's home folder."""
     command: str
     script: Path
+    quotes: bool
+    """Whether the debugger splits the line at spaces: gdb's `source` does not."""
 
     @property
     def line(self) -> str:
-        return f"{self.command} {self.script}"
+        path = str(self.script)
+        quoted = f'"{path}"' if " " in path and self.quotes else path
+        return f"{self.command} {quoted}"
 
     @property
     def path(self) -> Path:
         return Path.home() / self.file
 
 
-GDB = Wiring(".gdbinit", "source", HERE / "gdb" / "thunk_inspect_gdb.py")
+GDB = Wiring(".gdbinit", "source", HERE / "gdb" / "thunk_inspect_gdb.py", False)
 LLDB = Wiring(
-    ".lldbinit", "command script import", HERE / "lldb" / "thunk_inspect_lldb.py"
+    ".lldbinit", "command script import", HERE / "lldb" / "thunk_inspect_lldb.py", True
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Opener
-from programs import ENGINE, fixture, wait_until
+from programs import ENGINE, SCRIPTS, fixture, wait_until
 from reports import Document
 from sessions import Session
 
@@ -155,6 +155,12 @@ def test_a_script_on_the_real_engine(session: Session) -> None:
     said = [line.split() for line in session.stdout()]
     shown = [(name, args[0]) for name, args in found[1:-1]]
     assert shown == [(line[0], line[1]) for line in reversed(said)]
+    lines = (SCRIPTS / "nest.js").read_text().splitlines()
+    for frame in backtrace(session)["frames"][:-1]:
+        function = frame["layout"]["function"]
+        path, line = function["position"].rsplit(":", 1)
+        assert path == str(SCRIPTS / "nest.js")
+        assert f"function {function['name']}(" in lines[int(line) - 1]
     texts = [args[1] for name, args in found if name == "b"]
     assert texts == [json.dumps(line[2]) for line in reversed(said) if line[0] == "b"]
 

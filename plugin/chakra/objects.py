@@ -11,6 +11,7 @@ from typing import Optional
 from ..arch import WORD
 from ..proof import Offsets
 from ..target import Memory, ThunkError
+from .heap import class_name
 
 ENTRY_POINT = 0
 """FunctionInfo::originalEntryPoint, the first field."""
@@ -18,6 +19,14 @@ BACK_POINTER = 0x10
 """FunctionProxy::functionInfo: behind the vtable and auxPtrs."""
 NAME_FROM_THUNK = 0x38
 """From m_dynamicInterpreterThunk to m_displayName; its length follows."""
+LINE_FROM_THUNK = 0x30
+"""From m_dynamicInterpreterThunk to m_lineNumber, which counts from 0."""
+SOURCE_INFO = 0x20
+"""FunctionProxy::m_utf8SourceInfo; what it points to is confirmed by its vtable."""
+SOURCE_CONTEXT, SOURCE_URL = 0x68, 0x18
+"""Utf8SourceInfo to its SourceContextInfo's holder, and that to the URL, as seen in
+ChakraCore 1.11."""
+MAX_LINE = 1 << 24
 MAX_NAME = 256
 """UTF-16 units of a function's name that are read at the most."""
 TYPE = 8
@@ -36,6 +45,8 @@ class Function:
     confirmed: bool
     """Whether the body points back to its FunctionInfo."""
     name: Optional[str]
+    position: Optional[str] = None
+    """Script and line, such as `/x/nest.js:12`; only where symbols confirm it."""
 
 
 def read_function(memory: Memory, address: int, offsets: Offsets) -> Function:
@@ -46,7 +57,8 @@ def read_function(memory: Memory, address: int, offsets: Offsets) -> Function:
     stub = memory.word(body + offsets.dynamic_thunk)
     confirmed = memory.word(body + BACK_POINTER) == info
     name = read_name(memory, body, offsets) if confirmed else None
-    return Function(address, info, entry_point, body, stub, confirmed, name)
+    place = read_position(memory, body, offsets) if name else None
+    return Function(address, info, entry_point, body, stub, confirmed, name, place)
 
 
 def try_function(
@@ -77,3 +89,33 @@ def read_name(memory: Memory, body: int, offsets: Offsets) -> Optional[str]:
         return None
     whole = data[-2:] == b"\0\0" and "\0" not in text
     return text if whole and text.isprintable() else None
+
+
+def read_position(memory: Memory, body: int, offsets: Offsets) -> Optional[str]:
+    """Where a function stands in its script. Believed only if what the body points to
+    is a Utf8SourceInfo by its vtable's symbol, and the URL is text that ends."""
+    try:
+        source = memory.word(body + SOURCE_INFO)
+        if not source or class_name(source, memory) != "Js::Utf8SourceInfo":
+            return None
+        place = body + offsets.dynamic_thunk + LINE_FROM_THUNK
+        line = int.from_bytes(memory.read(place, 4), "little") + 1
+        holder = memory.word(memory.word(source + SOURCE_CONTEXT))
+        url = _text_at(memory, memory.word(holder + SOURCE_URL))
+    except ThunkError:
+        return None
+    return f"{url}:{line}" if url and line < MAX_LINE else None
+
+
+def _text_at(memory: Memory, pointer: int) -> Optional[str]:
+    """UTF-16 up to its NUL."""
+    if not pointer or pointer % 2:
+        return None
+    data = b""
+    for n in range(MAX_NAME):
+        unit = memory.read(pointer + 2 * n, 2)
+        if unit == b"\0\0":
+            text = data.decode("utf-16-le", "replace")
+            return text if text.isprintable() else None
+        data += unit
+    return None

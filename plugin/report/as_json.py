@@ -81,6 +81,7 @@ def layout_dict(layout: Layout) -> dict[str, Any]:
         "function": {
             "address": hexed(layout.function_address),
             "name": layout.function.name if layout.function else None,
+            "position": layout.function.position if layout.function else None,
         },
         "call_info": info
         and {"raw": hexed(info.raw), "count": info.count, "flags": info.flags},

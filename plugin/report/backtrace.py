@@ -69,6 +69,14 @@ def _before_frame(a: Assessment) -> bool:
     return state is not None and state.from_entry_sp(state.get(fp)) is None
 
 
+def _position(frame: JsFrame) -> str:
+    """The script's file and line, without its folders."""
+    function = frame.layout.function if frame.layout else None
+    if function is None or function.position is None:
+        return ""
+    return f"  {function.position.replace(chr(92), '/').rsplit('/', 1)[-1]}"
+
+
 def to_json(result: Walk, memory: Memory) -> str:
     frames = [_entry(n, frame, memory) for n, frame in enumerate(result.frames)]
     document = {
@@ -103,6 +111,7 @@ def render(result: Walk, a: Assessment, style: Style) -> str:
             page.row(label, (native_name(a.memory, a.arch, frame.pc), "dim"))
             continue
         kind = "" if frame.kind == "interpreted" else f"  [{frame.kind}]"
+        kind = f"{_position(frame)}{kind}"
         text = frame.layout.call_text
         room = style.width - len(label) - len(f"  {frame.layout.address:#x}{kind}")
         if len(text) > room:

@@ -30,7 +30,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; the rest of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return USAGE_ERROR
+        return int(getattr(options, "status", USAGE_ERROR))
     except (ThunkError, OSError) as error:
         print(f"thunk-inspect: {one_line(error)}", file=sys.stderr)
         return USAGE_ERROR
@@ -63,12 +63,13 @@ def _parser() -> argparse.ArgumentParser:
 def _replay(options: argparse.Namespace) -> int:
     target = load(options.file)
     report = inspect(target, _number(options.address))
+    options.status = STATUS[report.verdict]
     if options.json:
         print(to_json(report))
     else:
         detail = Detail(everything=options.all, code=options.bytes)
         print(render(report, terminal_style(), detail))
-    return STATUS[report.verdict]
+    return int(options.status)
 
 
 def _number(text: Optional[str]) -> Optional[int]:

@@ -1,5 +1,6 @@
 """`inspect`: from a stopped process to a Report, in one call."""
 
+from dataclasses import replace
 from typing import Optional
 
 from .arch import ARCHES
@@ -24,7 +25,17 @@ def inspect(target: Target, address: Optional[int] = None) -> Report:
 def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
     """The block at an address, or the one that matters here; else NotFound."""
     locator = locator_for(memory)
-    return locator.here() if address is None else locator.from_address(address)
+    if address is None:
+        return locator.here()
+    given = locator.from_address(address)
+    try:
+        here = locator.here()
+    except ThunkError:
+        return given
+    if here.thunk.address != given.thunk.address:
+        return given
+    # The thread is in that very block: its call is the one that is meant.
+    return replace(here, by=f"{given.by}; {here.by}")
 
 
 def locator_for(memory: Memory) -> Locator:

@@ -7,7 +7,7 @@ here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk)
 from .sections import Assessment, Check, Claims, known
 
 NO_FUNCTION = "no function object at hand that its chain confirms"
-STOP = "stop in an interpreted call, or run thunk-trace"
+STOP = "stop in an interpreted call"
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -19,7 +19,7 @@ def _generated(a: Assessment) -> Check:
     text = NO_FUNCTION
     if a.function and a.thunk.stub_number(a.function.stub) is not None:
         text = f"memory shows its result ({a.function.stub:#x}), not the call itself"
-    return known("A1", title, None, text, "run thunk-trace to see the call")
+    return known("A1", title, None, text, "break on it to see the call")
 
 
 def _valid(a: Assessment) -> Check:

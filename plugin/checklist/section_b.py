@@ -13,7 +13,7 @@ from .sections import Assessment, Check, Claims, from_claims, known, not_here, p
 
 TYPE_ENTRY_POINT = 0x18
 """Type::entryPoint: lib/Runtime/Types/Type.h."""
-STOP = "stop in an interpreted call, or run thunk-trace"
+STOP = "stop in an interpreted call"
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -32,7 +32,9 @@ def _lowered(a: Assessment) -> Check:
     if a.arch.name != "aarch64":
         return not_here("B1", title, "an item on the ARM64 backend")
     why = "only a trace can see which code the JIT made for a call"
-    return known("B1", title, None, why, "run thunk-trace over a warmed call")
+    return known(
+        "B1", title, None, why, "look at the code that the JIT makes for a warmed call"
+    )
 
 
 def _arguments(a: Assessment, claims: Claims) -> Check:

@@ -151,10 +151,9 @@ def _address(words: Sequence[str], session: Session) -> Optional[int]:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("a number from 1 is wanted")
+    return int(text)
 
 
 def _offsets(locator: Locator) -> Optional[Offsets]:

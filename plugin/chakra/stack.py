@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 
 from ..arch import ANCHOR, WORD, Arch
 from ..proof import Facts, Offsets
-from ..target import MASK64, Memory, Region, ThunkError
+from ..target import MASK64, Memory, ThunkError
 from .layout import Layout, read_layout
 from .locate import MAX_FRAME_STEP, Locator
 from .thunk import Thunk
@@ -114,7 +114,6 @@ class Places:
         self._locator = locator
         self._memory = locator.memory
         self._kinds: dict[int, tuple[str, Optional[Thunk]]] = {}
-        self._regions: Optional[list[Region]] = None
 
     def kind(self, address: int) -> tuple[str, Optional[Thunk]]:
         """(`stub` with its block, `native`, or `code` that belongs to no module)."""

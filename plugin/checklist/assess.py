@@ -7,7 +7,7 @@ hand and decodes the layout; nothing is judged here.
 from dataclasses import dataclass
 from typing import Optional
 
-from ..arch import ARCHES, Arch, Convention
+from ..arch import Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
 from ..chakra.interpreter import ASM_INTERPRETER, known_interpreters
 from ..chakra.layout import Layout, read_layout
@@ -139,8 +139,3 @@ def _fit(facts: Facts, system: str) -> int:
     points += 2 * (homes != by_caller)
     points += by_caller != (system == "windows")
     return points
-
-
-def arch_of(memory: Memory) -> Arch:
-    """The machine of a target; KeyError's message is for `inspect` to word."""
-    return ARCHES[memory.arch]

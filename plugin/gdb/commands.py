@@ -5,7 +5,7 @@ import gdb
 from ..commands import HELP, Help, help_text
 
 
-class ThunkCommand(gdb.Command):  # type: ignore[misc]
+class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
     """One command of ours. The docstring that gdb shows is set per instance."""
 
     def __init__(self, help: Help) -> None:

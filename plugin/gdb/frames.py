@@ -26,7 +26,7 @@ class Argument(NamedTuple):
         return self.shown
 
 
-class ScriptFrame(FrameDecorator):  # type: ignore[misc]
+class ScriptFrame(FrameDecorator):  # type: ignore[misc]  # untyped
     def __init__(self, decorator: Any, layout: Layout) -> None:
         super().__init__(decorator)
         self._layout = layout

@@ -64,7 +64,7 @@ class Blocks:
             return None
 
 
-class ThunkUnwinder(Unwinder):  # type: ignore[misc]
+class ThunkUnwinder(Unwinder):  # type: ignore[misc]  # untyped
     def __init__(self, blocks: Blocks) -> None:
         super().__init__(NAME)
         self._blocks = blocks

@@ -312,6 +312,3 @@ def describe_pointer(base: Value) -> str:
     if isinstance(base, Garbage):
         return f"a value ({base.why})"
     return "the address"
-
-
-__all__ = ["Byte", "Flags", "Hazard", "Offsets", "State", "add", "chain", "strip"]

@@ -8,7 +8,6 @@ from ..arch.decode import Instruction
 from ..chakra.layout import ARGS
 from ..checklist import Assessment, Check, judge_claims, judge_items, overall
 from ..checklist.diagnoses import diagnose
-from ..checklist.model import FAIL
 from ..proof.notes import notes
 from ..target import MASK64, Memory, ThunkError
 from .model import CodeLine, FramePart, Report, StackWord, ThunkPart
@@ -195,6 +194,3 @@ def _return_comment(a: Assessment, place: int) -> str:
     value = _value(a.memory, (a.call.layout + place) & MASK64)
     symbol = a.memory.symbol_at(value) if value else None
     return symbol.at(value) if symbol and value else ""
-
-
-__all__ = ["FAIL", "build", "empty"]

@@ -5,6 +5,7 @@ from typing import Optional
 
 from ..chakra.layout import Layout
 from ..checklist.model import Check, Diagnosis
+from ..trace.model import Trace
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,5 @@ class Report:
     problems: list[str] = field(default_factory=list)
     code: list[CodeLine] = field(default_factory=list)
     stack: list[StackWord] = field(default_factory=list)
+    trace: Optional[Trace] = None
+    """What was seen while the process ran, if it was traced."""

@@ -1,0 +1,1 @@
+"""Traces: what calls through thunks did while the process ran, and where it hangs."""

@@ -6,12 +6,22 @@ where the terminal has no UTF-8. Names from the target are cleaned before they g
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
+from .words import (
+    MACHINES,
+    PROVED,
+    SYMBOLS,
+    clean,
+    headline,
+    meaning,
+    mend_label,
+    stopped_inside,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,14 +30,8 @@ INDENT = 10
 MAX_CODE, MAX_INSTRUCTION = 14, 29
 MAX_STEPS = 4
 """Edits of a mend that are shown one by one."""
-MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
-SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
 ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "≠": "#"}
 COLOURS = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow", NOT_APPLICABLE: "dim"}
-HEADLINES = {
-    "sound": "the interpreter gets what the caller passed",
-    "undecided": "not everything could be decided",
-}
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,6 @@ def utf8_locale(environment: Mapping[str, str]) -> bool:
     names = ("LC_ALL", "LC_CTYPE", "LANG")
     chosen = next(filter(None, (environment.get(name) for name in names)), "")
     return "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
-
-
-def clean(text: str) -> str:
-    """Text from the target without anything that a terminal would obey."""
-    return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
 
 
 class Page:
@@ -150,7 +149,7 @@ def render(report: Report, style: Style = Style(), detail: Detail = Detail()) ->
     page = Page(style)
     _head(page, report)
     _thunk(page, report)
-    if report.verdict == "broken" or detail.code or _stopped_inside(report):
+    if report.verdict == "broken" or detail.code or stopped_inside(report):
         _code(page, report)
     _stack(page, report)
     _checks(page, report, detail)
@@ -163,9 +162,7 @@ def _head(page: Page, report: Report) -> None:
     machine = MACHINES.get(report.arch, report.arch)
     colour = {"sound": "bold green", "broken": "bold red"}.get(report.verdict, "yellow")
     present = [issue for issue in report.issues if issue.state == "present"]
-    text = HEADLINES.get(report.verdict, "")
-    if report.verdict == "broken":
-        text = _first_failure(report)
+    text = headline(report)
     room = page.style.width - INDENT - len(machine) - 2
     import textwrap
 
@@ -191,7 +188,7 @@ def _head(page: Page, report: Report) -> None:
 
 
 def _mend(page: Page, mend: Mend) -> None:
-    label = "mend" if mend.proved else "hint"
+    label = mend_label(mend)
     for step in mend.steps[:MAX_STEPS]:
         page.wrapped(label, step)
         label = ""
@@ -199,34 +196,7 @@ def _mend(page: Page, mend: Mend) -> None:
     if rest > 0:
         page.wrapped("", f"… and {rest} instructions more: see --json")
     if mend.proved:
-        page.wrapped("", "(proved: with this change R1-R11 hold)")
-
-
-CONSEQUENCES = (
-    ("R12", "the interpreter reads arguments that nobody stored"),
-    ("R9", "the call never comes back to its caller"),
-    ("R7", "the dispatch branch does not reach the function's stub"),
-    ("R6", "the stub's call does not reach the interpreter"),
-    ("R1", "the interpreter gets no valid layout pointer"),
-    ("R2", "the interpreter does not find the function where it reads it"),
-    ("R3", "the interpreter does not find callInfo where it reads it"),
-    ("R4", "the interpreter does not find all arguments where it reads them"),
-    ("R5", "SP is not aligned when the interpreter starts"),
-    ("R10", "the caller's registers do not come back as they were"),
-    ("R8", "the stub is not executable"),
-    ("R11", "the stack walker does not find this frame's layout"),
-)
-
-
-def _first_failure(report: Report) -> str:
-    failed = {check.id for check in report.claims if check.verdict == FAIL}
-    if "R9" in failed and any("go round for ever" in line for line in _r9(report)):
-        return "the call hangs: it goes round for ever and never comes back"
-    return next((text for name, text in CONSEQUENCES if name in failed), "")
-
-
-def _r9(report: Report) -> Sequence[str]:
-    return next((check.evidence for check in report.claims if check.id == "R9"), ())
+        page.wrapped("", PROVED)
 
 
 def _thunk(page: Page, report: Report) -> None:
@@ -241,36 +211,13 @@ def _thunk(page: Page, report: Report) -> None:
     page.wrapped("", f"found by: {thunk.found_by}")
     page.packed(
         f"{name} {report.registers[name]:#x}"
-        f"{_meaning(report, name, report.registers[name])}"
+        f"{meaning(report, name, report.registers[name])}"
         for name in report.shown
     )
     name = thunk.interpreter_name or "no symbol"
     if thunk.interpreter is not None:
         page.wrapped("", f"calls {thunk.interpreter:#x} {name}")
     page.gap()
-
-
-def _meaning(report: Report, name: str, value: int) -> str:
-    """What a register's value is, where that is plain to see."""
-    thunk, layout = report.thunk, report.layout
-    assert thunk
-    sp_name = report.shown[0]
-    if name != sp_name and layout and value == layout.address:
-        return " = the layout"
-    distance = value - thunk.first_stub
-    if name != sp_name and 0 <= distance < thunk.stub_count * thunk.stub_size:
-        number, rest = divmod(distance, thunk.stub_size)
-        return f" = stub {number}" + (f" + {rest}" if rest else "")
-    if value == thunk.interpreter:
-        return " = the interpreter"
-    return ""
-
-
-def _stopped_inside(report: Report) -> bool:
-    thunk = report.thunk
-    if thunk is None or report.pc is None:
-        return False
-    return thunk.block <= report.pc < thunk.block + thunk.block_size
 
 
 def _code(page: Page, report: Report) -> None:

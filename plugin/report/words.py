@@ -1,0 +1,83 @@
+"""The words in which every renderer speaks of a Report, and the cleaning of names.
+
+What belongs here is said the same in text, HTML and documents: headlines, symbols, what
+a register's value means. Looks do not.
+"""
+
+from collections.abc import Sequence
+
+from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Mend
+from .model import Report
+
+MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
+SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
+HEADLINES = {
+    "sound": "the interpreter gets what the caller passed",
+    "undecided": "not everything could be decided",
+}
+PROVED = "(proved: with this change R1-R11 hold)"
+CONSEQUENCES = (
+    ("R12", "the interpreter reads arguments that nobody stored"),
+    ("R9", "the call never comes back to its caller"),
+    ("R7", "the dispatch branch does not reach the function's stub"),
+    ("R6", "the stub's call does not reach the interpreter"),
+    ("R1", "the interpreter gets no valid layout pointer"),
+    ("R2", "the interpreter does not find the function where it reads it"),
+    ("R3", "the interpreter does not find callInfo where it reads it"),
+    ("R4", "the interpreter does not find all arguments where it reads them"),
+    ("R5", "SP is not aligned when the interpreter starts"),
+    ("R10", "the caller's registers do not come back as they were"),
+    ("R8", "the stub is not executable"),
+    ("R11", "the stack walker does not find this frame's layout"),
+)
+
+
+def clean(text: str) -> str:
+    """Text from the target without anything that a terminal or a browser would obey:
+    control characters, marks that turn the direction of text, halves of surrogates."""
+    return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
+
+
+def headline(report: Report) -> str:
+    """The reason behind the verdict, in a few words."""
+    if report.verdict == "broken":
+        return _first_failure(report)
+    return HEADLINES.get(report.verdict, "")
+
+
+def mend_label(mend: Mend) -> str:
+    return "mend" if mend.proved else "hint"
+
+
+def _first_failure(report: Report) -> str:
+    failed = {check.id for check in report.claims if check.verdict == FAIL}
+    if "R9" in failed and any("go round for ever" in line for line in _r9(report)):
+        return "the call hangs: it goes round for ever and never comes back"
+    return next((text for name, text in CONSEQUENCES if name in failed), "")
+
+
+def _r9(report: Report) -> Sequence[str]:
+    return next((check.evidence for check in report.claims if check.id == "R9"), ())
+
+
+def meaning(report: Report, name: str, value: int) -> str:
+    """What a register's value is, where that is plain to see."""
+    thunk, layout = report.thunk, report.layout
+    assert thunk
+    sp_name = report.shown[0]
+    if name != sp_name and layout and value == layout.address:
+        return " = the layout"
+    distance = value - thunk.first_stub
+    if name != sp_name and 0 <= distance < thunk.stub_count * thunk.stub_size:
+        number, rest = divmod(distance, thunk.stub_size)
+        return f" = stub {number}" + (f" + {rest}" if rest else "")
+    if value == thunk.interpreter:
+        return " = the interpreter"
+    return ""
+
+
+def stopped_inside(report: Report) -> bool:
+    thunk = report.thunk
+    if thunk is None or report.pc is None:
+        return False
+    return thunk.block <= report.pc < thunk.block + thunk.block_size

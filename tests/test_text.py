@@ -176,3 +176,12 @@ def test_names_cannot_speak_to_the_terminal(saved: Document) -> None:
     report = inspect(SnapshotTarget(saved))
     for style in (Style(), Style(unicode=False)):
         assert ESCAPE not in render(report, style, Detail(everything=True))
+
+
+def test_words_not_stored_yet_are_not_wrong(gdb: Session) -> None:
+    """At the header's first instruction the frame holds what lay there before."""
+    gdb.load("homing", "none", "12", arch="aarch64")
+    assert gdb.go_on_to("header")["verdict"] == "sound"
+    text = gdb.run("thunk-inspect").output
+    assert "not stored yet" in text
+    assert "should be" not in text and "garbage" not in text

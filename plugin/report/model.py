@@ -34,6 +34,21 @@ class StackWord:
     written_by: str
     comment: str
     wrong: bool = False
+    holds: str = ""
+    """What the instructions put there, in words; empty where that is not known."""
+    pending: bool = False
+    """Whether the instruction that stores it has yet to run: the value is old."""
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A register that points into the stack at the stub's call."""
+
+    register: str
+    place: Optional[int]
+    """Where it points, relative to the layout pointer; None: not into this stack."""
+    should: Optional[int] = None
+    """Where it should point; None where it is right, or where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -86,5 +101,6 @@ class Report:
     problems: list[str] = field(default_factory=list)
     code: list[CodeLine] = field(default_factory=list)
     stack: list[StackWord] = field(default_factory=list)
+    pointers: list[Pointer] = field(default_factory=list)
     trace: Optional[Trace] = None
     """What was seen while the process ran, if it was traced."""

@@ -18,6 +18,7 @@ from .words import (
     SYMBOLS,
     clean,
     headline,
+    layout_problems,
     meaning,
     mend_label,
     stopped_inside,
@@ -256,7 +257,7 @@ def _stack(page: Page, report: Report) -> None:
     for word in words:
         page.text(label, *_stack_line(report, word))
         label = ""
-    for problem in layout.problems if layout else []:
+    for problem in layout_problems(report):
         page.wrapped("", problem)
     if words:
         page.gap()

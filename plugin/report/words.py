@@ -81,3 +81,11 @@ def stopped_inside(report: Report) -> bool:
     if thunk is None or report.pc is None:
         return False
     return thunk.block <= report.pc < thunk.block + thunk.block_size
+
+
+def layout_problems(report: Report) -> Sequence[str]:
+    """What is wrong with the layout's words: nothing before they have been stored."""
+    read = [word for word in report.stack if not word.role.startswith("saved")]
+    if report.layout is None or any(word.pending for word in read):
+        return ()
+    return report.layout.problems

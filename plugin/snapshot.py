@@ -6,13 +6,12 @@ with one becomes a SnapshotError with one line.
 """
 
 import json
-import os
-import tempfile
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any, Optional
 
 from .arch import ARCHES
+from .report.files import write_text
 from .target import LINE, MASK64, Frame, Memory, Region, Symbol, ThunkError, Unreadable
 
 FORMAT, VERSION = "thunk-snapshot", 1
@@ -125,15 +124,7 @@ def load(path: str) -> SnapshotTarget:
 
 def save(memory: Memory, path: str) -> None:
     """Write everything that an inspection has looked at. Replaces a file whole."""
-    text = json.dumps(to_dict(memory), indent=1)
-    folder = Path(path).absolute().parent
-    try:
-        handle, partial = tempfile.mkstemp(prefix=".thunk-", dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(partial).replace(path)
-    except OSError as error:
-        raise SnapshotError(f"cannot write {path}: {error.strerror}") from None
+    write_text(path, json.dumps(to_dict(memory), indent=1) + "\n")
 
 
 def to_dict(memory: Memory) -> dict[str, Any]:

@@ -16,7 +16,7 @@ HELP = (
     Help(
         "thunk-inspect",
         "Find the interpreter thunk here and judge it.",
-        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all]",
+        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all] [--html FILE]",
         """Looks for ChakraCore's dynamic interpreter thunk from wherever the selected
 thread is stopped: pc, return addresses, function objects, the stack, executable
 memory. Proves what its instructions do, decodes what the interpreter reads, and
@@ -26,7 +26,8 @@ says what is wrong, why, and how to mend it.
             (a register, a number, a symbol, or sums of them)
   --json    the report as JSON
   --bytes   the header's bytes and every instruction, even when all is well
-  --all     the evidence of every check""",
+  --all     the evidence of every check
+  --html FILE  the whole report as one HTML file as well, in place of what is there""",
     ),
     Help(
         "thunk-layout",
@@ -79,6 +80,22 @@ debugger: for a bug report, or as a test case.
 
   FILE      is replaced if it exists
   ADDRESS   as for thunk-inspect""",
+    ),
+    Help(
+        "thunk-trace",
+        "Let the process run and watch every call through a thunk.",
+        "thunk-trace [--count N] [--timeout S] [--only EVENT] [--json FILE]",
+        """Sets break points of its own and takes them away again. Each event is a line:
+a block encoded, a thunk generated, a call about to happen, the thunk entered, its
+dispatch branch, the interpreter entered, the return. A value that goes wrong between
+two events is pointed at there. If time is up, the process is interrupted and looked
+at: where does it loop, or what does it wait for?
+
+  --count N     until N calls have come back
+  --timeout S   for S seconds at the most
+  --only EVENT  only such events are shown (may be given more than once): encoded,
+                generated, call, entered, dispatch, interpreter, returned
+  --json FILE   the whole trace as JSON""",
     ),
 )
 

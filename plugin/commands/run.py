@@ -1,9 +1,8 @@
 """What the commands do: one small class each, the same in every debugger."""
 
-import argparse
 import shlex
 from collections.abc import Sequence
-from typing import Any, NoReturn, Optional
+from typing import Any, Optional
 
 from ..chakra.layout import read_layout
 from ..chakra.locate import Locator, known_blocks
@@ -17,32 +16,10 @@ from ..report.text import Detail, render
 from ..snapshot import save
 from ..target import Memory, ThunkError
 from . import HELP
+from .base import Command, Parser, UsageError, count
 from .expression import evaluate
 from .session import Session
-
-
-class UsageError(ThunkError):
-    """The command's words are off; the message is its usage."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argparse that raises instead of ending the debugger."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; usage: {self.usage}")
-
-    def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
-        raise UsageError(message or f"usage: {self.usage}")
-
-
-class Command:
-    """One command: `arguments` says what it takes, `run` what it answers."""
-
-    def arguments(self, parser: Parser) -> None:
-        raise NotImplementedError
-
-    def run(self, options: Any, session: Session) -> str:
-        raise NotImplementedError
+from .trace import Trace
 
 
 class Inspect(Command):
@@ -51,10 +28,15 @@ class Inspect(Command):
         parser.add_argument("--json", action="store_true")
         parser.add_argument("--bytes", action="store_true")
         parser.add_argument("--all", action="store_true")
+        parser.add_argument("--html")
 
     def run(self, options: Any, session: Session) -> str:
         target = session.target()
         report = inspect(target, _address(options.address, session))
+        if options.html:
+            from ..report import html
+
+            html.write(report, options.html)
         if options.json:
             return to_json(report)
         detail = Detail(everything=options.all, code=options.bytes)
@@ -80,7 +62,7 @@ class Layout(Command):
 
 class Backtrace(Command):
     def arguments(self, parser: Parser) -> None:
-        parser.add_argument("-n", type=_count, default=None)
+        parser.add_argument("-n", type=count, default=None)
         parser.add_argument("--all", action="store_true")
         parser.add_argument("--json", action="store_true")
 
@@ -143,17 +125,12 @@ COMMANDS: dict[str, type[Command]] = {
     "thunk-find": Find,
     "thunk-compare": Compare,
     "thunk-snapshot": Snapshot,
+    "thunk-trace": Trace,
 }
 
 
 def _address(words: Sequence[str], session: Session) -> Optional[int]:
     return evaluate(" ".join(words), session) if words else None
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("a number from 1 is wanted")
-    return int(text)
 
 
 def _offsets(locator: Locator) -> Optional[Offsets]:

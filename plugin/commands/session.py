@@ -4,6 +4,7 @@ from typing import Optional, Protocol
 
 from ..report.text import Style
 from ..target import Target
+from ..trace.points import Runner
 
 
 class Session(Protocol):
@@ -20,3 +21,9 @@ class Session(Protocol):
 
     def style(self) -> Style:
         """Width and colour that the user has asked the debugger for."""
+
+    def runner(self) -> Runner:
+        """Lets the process run between break points of the caller's own."""
+
+    def say(self, line: str) -> None:
+        """Show a line now, while a command is at work."""

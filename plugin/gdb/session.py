@@ -8,6 +8,7 @@ import gdb
 
 from ..report.text import Style, utf8_locale
 from ..target import MASK64, ThunkError
+from .runner import GdbRunner
 from .target import GdbTarget
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
@@ -53,3 +54,10 @@ class GdbSession:
             colour=bool(gdb.parameter("style enabled")) and not plain,
             unicode=unicode,
         )
+
+    def runner(self) -> GdbRunner:
+        return GdbRunner()
+
+    def say(self, line: str) -> None:
+        gdb.write(line + "\n")
+        gdb.flush()

@@ -8,6 +8,7 @@ import lldb
 
 from ..report.text import Style, utf8_locale
 from ..target import MASK64, ThunkError
+from .runner import LldbRunner
 from .target import LldbTarget, register_value, symbol_start
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
@@ -63,3 +64,10 @@ class LldbSession:
             colour=bool(self._debugger.GetUseColor()) and not plain,
             unicode=utf8_locale(os.environ),
         )
+
+    def runner(self) -> LldbRunner:
+        context = self._context
+        return LldbRunner(self._debugger, context.target, context.process)
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)

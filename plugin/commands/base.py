@@ -1,0 +1,48 @@
+"""What every command is made of, and how its words are read."""
+
+import argparse
+from typing import Any, NoReturn, Optional
+
+from ..target import ThunkError
+from .session import Session
+
+
+class UsageError(ThunkError):
+    """The command's words are off; the message is its usage."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse that raises instead of ending the debugger."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; usage: {self.usage}")
+
+    def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
+        raise UsageError(message or f"usage: {self.usage}")
+
+
+class Command:
+    """One command: `arguments` says what it takes, `run` what it answers."""
+
+    def arguments(self, parser: Parser) -> None:
+        raise NotImplementedError
+
+    def run(self, options: Any, session: Session) -> str:
+        raise NotImplementedError
+
+
+def count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("a number from 1 is wanted")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time-out, as argparse reads it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError("a number of seconds from 0 is wanted")
+    return value

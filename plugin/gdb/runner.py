@@ -1,0 +1,211 @@
+"""gdb lets the process run between break points of ours: the Runner of a trace."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
+
+import gdb
+
+from ..target import MASK64, ThunkError, Unreadable
+from ..trace.points import (
+    AT_POINT,
+    ELSEWHERE,
+    EXITED,
+    INTERRUPTED,
+    SIGNALLED,
+    TIME_UP,
+    Hit,
+    OnHit,
+    Point,
+    Stop,
+)
+from .target import GdbTarget
+
+
+class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
+    """A break point that is in no list of the user's and says nothing."""
+
+    def __init__(self, where: str, hit: Callable[[], bool]) -> None:
+        super().__init__(where, internal=True)
+        self.silent = True
+        self._hit = hit
+
+    def stop(self) -> bool:
+        return self._hit()
+
+
+class GdbRunner:
+    def __init__(self, emulator: Optional[int] = None) -> None:
+        """`emulator`: pid of a child of ours that has to be signalled, as older ones
+        do not look at the debugger's interrupt while their program runs."""
+        self._emulator = emulator
+        self._points: dict[tuple[str, int], _Break] = {}
+        self._names: list[_Break] = []
+        self._awaited: list[str] = []
+        self._on_hit: OnHit = lambda hit: True
+        self._deadline: Optional[float] = None
+        self._error: Optional[BaseException] = None
+        self._stop: Optional[Stop] = None
+        connection = gdb.selected_inferior().connection
+        native = connection is not None and connection.type == "native"
+        self._register = _by_frame if native else _by_expression
+
+    def add(self, point: Point) -> None:
+        key = (point.kind, point.address)
+        if key not in self._points:
+            reader = self._reader(point)
+            self._points[key] = _Break(f"*{point.address:#x}", reader)
+
+    def add_names(self, names: Sequence[str]) -> None:
+        """gdb says so of a function that it does not know yet: each library that is
+        loaded is asked first."""
+        self._awaited = [*self._awaited, *names]
+        self._look_for_names(None)
+        if self._awaited:
+            gdb.events.new_objfile.connect(self._look_for_names)
+
+    def _look_for_names(self, event: Any) -> None:
+        for name in [one for one in self._awaited if _known(one)]:
+            self._awaited.remove(name)
+            self._names.append(_Break(f"-qualified -function {name}", lambda: True))
+
+    def drop_names(self) -> None:
+        self._awaited.clear()
+        with contextlib.suppress(ValueError):
+            gdb.events.new_objfile.disconnect(self._look_for_names)
+        for point in self._names:
+            with contextlib.suppress(gdb.error, RuntimeError):
+                point.delete()
+        self._names.clear()
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return bytes(gdb.selected_inferior().read_memory(address, size))
+        except (gdb.error, OverflowError, MemoryError):
+            raise Unreadable(address, size) from None
+
+    def _reader(self, point: Point) -> Callable[[], bool]:
+        """What a hit does, with all that can be known before bound to it."""
+        names, piece, register = point.registers, point.piece, self._register
+
+        def hit() -> bool:
+            try:
+                read = register()
+                values = {name: read(name) for name in names}
+                memory = b""
+                if piece:
+                    with contextlib.suppress(Unreadable):
+                        start = values[piece.register] + piece.offset
+                        memory = self.read(start & MASK64, piece.size)
+                thread = gdb.selected_thread().num
+                stay = self._on_hit(Hit(point, thread, values, memory))
+            except Exception as error:
+                # gdb would print it and go on; it is raised again after the stop.
+                self._error, stay = error, True
+            if stay:
+                self._stop = Stop(AT_POINT, point.kind)
+            elif self._deadline is not None and time.monotonic() > self._deadline:
+                self._stop, stay = Stop(TIME_UP, "time is up"), True
+            return stay
+
+        return hit
+
+    def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        self._on_hit, self._deadline = on_hit, deadline
+        self._error = self._stop = None
+        timer = None
+        if deadline is not None:
+            wait = max(0.0, deadline - time.monotonic())
+            timer = threading.Timer(wait, self._interrupt)
+            timer.daemon = True
+            timer.start()
+        gdb.events.stop.connect(self._stopped)
+        gdb.events.exited.connect(self._exited)
+        try:
+            gdb.execute("continue")
+        except KeyboardInterrupt:
+            self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
+        except gdb.error as error:
+            raise ThunkError(f"cannot let the process run: {error}") from None
+        finally:
+            gdb.events.stop.disconnect(self._stopped)
+            gdb.events.exited.disconnect(self._exited)
+            if timer:
+                timer.cancel()
+        if self._error:
+            raise self._error
+        return self._stop or Stop(ELSEWHERE, "the process stopped")
+
+    def _interrupt(self) -> None:
+        """In the timer's thread: nothing of gdb's may be used here but post_event."""
+        if self._emulator is not None:
+            with contextlib.suppress(OSError):
+                os.kill(self._emulator, signal.SIGINT)
+        else:
+            gdb.post_event(_interrupt_now)
+
+    def _stopped(self, event: Any) -> None:
+        if self._stop is None:
+            self._stop = self._reason(event)
+
+    def _reason(self, event: Any) -> Stop:
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        if isinstance(event, gdb.SignalEvent):
+            if event.stop_signal in ("SIGINT", "0") or late:
+                reason = TIME_UP if late else INTERRUPTED
+                return Stop(reason, reason)
+            return Stop(SIGNALLED, event.stop_signal)
+        if isinstance(event, gdb.BreakpointEvent):
+            if event.breakpoint in self._names:
+                return Stop(AT_POINT, "name")
+            return Stop(ELSEWHERE, f"break point {event.breakpoint.number}")
+        return Stop(TIME_UP if late else ELSEWHERE, "the process stopped")
+
+    def _exited(self, event: Any) -> None:
+        code = getattr(event, "exit_code", None)
+        said = "exited" if code is None else f"exited with {code}"
+        self._stop = Stop(EXITED, said)
+
+    def target(self) -> GdbTarget:
+        if gdb.selected_thread() is None:
+            raise ThunkError("the process is gone")
+        return GdbTarget()
+
+    def thread(self) -> int:
+        return int(gdb.selected_thread().num)
+
+    def close(self) -> None:
+        self.drop_names()
+        for point in self._points.values():
+            with contextlib.suppress(gdb.error, RuntimeError):
+                point.delete()
+        self._points.clear()
+
+
+def _known(name: str) -> bool:
+    try:
+        gdb.parse_and_eval(f"&'{name}'")
+    except gdb.error:
+        return False
+    return True
+
+
+def _interrupt_now() -> None:
+    with contextlib.suppress(gdb.error):
+        gdb.execute("interrupt")
+
+
+def _by_frame() -> Callable[[str], int]:
+    """Registers of the innermost frame: the quickest way where they are near."""
+    read = gdb.newest_frame().read_register
+    return lambda name: int(read(name)) & MASK64
+
+
+def _by_expression() -> Callable[[str], int]:
+    """Over a remote connection a frame would be unwound, packet by packet."""
+    evaluate = gdb.parse_and_eval
+    return lambda name: int(evaluate(f"${name}")) & MASK64

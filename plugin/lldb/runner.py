@@ -1,0 +1,203 @@
+"""lldb lets the process run between break points of ours: the Runner of a trace.
+
+The timer's thread must not print: lldb holds its output while the process runs.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import lldb
+
+from ..target import MASK64, ThunkError, Unreadable
+from ..trace.points import (
+    AT_POINT,
+    ELSEWHERE,
+    EXITED,
+    INTERRUPTED,
+    SIGNALLED,
+    TIME_UP,
+    Hit,
+    OnHit,
+    Point,
+    Stop,
+)
+from .target import LldbTarget, register_value
+
+CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
+"""By name lldb would find a function only where the user's own scripts live."""
+
+_running: "list[LldbRunner]" = []
+"""Whose break points are on."""
+
+
+def on_hit(frame: Any, location: Any) -> bool:
+    """What lldb calls at every break point of ours; True stops."""
+    return _running[-1].hit(frame, location) if _running else False
+
+
+class LldbRunner:
+    def __init__(
+        self, debugger: Any, target: Any, process: Any, emulator: Optional[int] = None
+    ) -> None:
+        """`emulator`: pid of a child of ours that has to be signalled, as older ones
+        do not look at the debugger's interrupt while their program runs."""
+        self._debugger = debugger
+        self._target = target
+        self._process = process
+        self._emulator = emulator
+        self._points: dict[int, tuple[Point, Any]] = {}
+        self._names: list[Any] = []
+        self._on_hit: OnHit = lambda hit: True
+        self._deadline: Optional[float] = None
+        self._error: Optional[BaseException] = None
+        self._stay: Optional[Stop] = None
+        self._late = False
+        self._at: Any = None
+        """The thread whose hit is being looked at."""
+
+    def add(self, point: Point) -> None:
+        if any(known == point for known, _ in self._points.values()):
+            return
+        made = self._target.BreakpointCreateByAddress(point.address)
+        made.SetScriptCallbackBody(CALLBACK)
+        self._points[made.GetID()] = (point, made)
+
+    def add_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            made = self._target.BreakpointCreateByName(name)
+            made.SetScriptCallbackBody(CALLBACK)
+            self._names.append(made)
+
+    def drop_names(self) -> None:
+        for made in self._names:
+            self._target.BreakpointDelete(made.GetID())
+        self._names.clear()
+
+    def read(self, address: int, size: int) -> bytes:
+        error = lldb.SBError()
+        data = self._process.ReadMemory(address & MASK64, size, error)
+        if error.Fail() or not data or len(data) != size:
+            raise Unreadable(address, size)
+        return bytes(data)
+
+    def hit(self, frame: Any, location: Any) -> bool:
+        """A break point's callback: record, and say whether to stay."""
+        known = self._points.get(location.GetBreakpoint().GetID())
+        if known is None:
+            self._stay = Stop(AT_POINT, "name")
+            return True
+        point = known[0]
+        self._at = frame.GetThread()
+        try:
+            stay = self._on_hit(self._record(point, frame))
+        except Exception as error:
+            # lldb would print it and go on; it is raised again after the stop.
+            self._error, stay = error, True
+        finally:
+            self._at = None
+        if stay:
+            self._stay = Stop(AT_POINT, point.kind)
+        elif self._deadline is not None and time.monotonic() > self._deadline:
+            self._stay, stay = Stop(TIME_UP, "time is up"), True
+        return stay
+
+    def _record(self, point: Point, frame: Any) -> Hit:
+        values = {}
+        for name in point.registers:
+            value = register_value(frame, name)
+            if value is not None:
+                values[name] = value
+        memory = b""
+        if point.piece and point.piece.register in values:
+            with contextlib.suppress(Unreadable):
+                start = values[point.piece.register] + point.piece.offset
+                memory = self.read(start, point.piece.size)
+        return Hit(point, frame.GetThread().GetIndexID(), values, memory)
+
+    def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        """lldb's own mode of waiting is used: nothing is shown of stops between."""
+        self._on_hit, self._deadline = on_hit, deadline
+        self._error = self._stay = None
+        self._late = False
+        was_async = self._debugger.GetAsync()
+        self._debugger.SetAsync(False)
+        _running.append(self)
+        timer = self._timer()
+        try:
+            error = self._process.Continue()
+        finally:
+            if timer:
+                timer.cancel()
+            _running.pop()
+            self._debugger.SetAsync(was_async)
+        if self._error:
+            raise self._error
+        if error.Fail():
+            raise ThunkError(f"cannot let the process run: {error}")
+        return self._reason()
+
+    def _timer(self) -> Optional[threading.Timer]:
+        if self._deadline is None:
+            return None
+        wait = max(0.0, self._deadline - time.monotonic())
+        timer = threading.Timer(wait, self._interrupt)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _interrupt(self) -> None:
+        self._late = True
+        if self._emulator is not None:
+            with contextlib.suppress(OSError):
+                os.kill(self._emulator, signal.SIGINT)
+        else:
+            self._process.SendAsyncInterrupt()
+
+    def _reason(self) -> Stop:
+        state = self._process.GetState()
+        if state == lldb.eStateExited:
+            return Stop(EXITED, f"exited with {self._process.GetExitStatus()}")
+        if self._stay:
+            return self._stay
+        if state != lldb.eStateStopped:
+            return Stop(ELSEWHERE, "the process is gone or crashed")
+        for thread in self._process:
+            reason = thread.GetStopReason()
+            if reason == lldb.eStopReasonSignal:
+                return self._signal(thread)
+            if reason == lldb.eStopReasonBreakpoint:
+                number = thread.GetStopReasonDataAtIndex(0)
+                return Stop(ELSEWHERE, f"break point {number}")
+            if reason == lldb.eStopReasonException:
+                return Stop(SIGNALLED, thread.GetStopDescription(80))
+        if self._late:
+            return Stop(TIME_UP, "time is up")
+        return Stop(INTERRUPTED, "interrupted")
+
+    def _signal(self, thread: Any) -> Stop:
+        number = thread.GetStopReasonDataAtIndex(0)
+        if number in (signal.SIGINT, signal.SIGSTOP):
+            reason = TIME_UP if self._late else INTERRUPTED
+            return Stop(reason, reason)
+        name = self._process.GetUnixSignals().GetSignalAsCString(number)
+        return Stop(SIGNALLED, name or f"signal {number}")
+
+    def target(self) -> LldbTarget:
+        thread = self._at or self._process.GetSelectedThread()
+        if not thread.IsValid():
+            raise ThunkError("the process is gone")
+        return LldbTarget(self._target, self._process, thread)
+
+    def thread(self) -> int:
+        return int(self._process.GetSelectedThread().GetIndexID())
+
+    def close(self) -> None:
+        self.drop_names()
+        for number in self._points:
+            self._target.BreakpointDelete(number)
+        self._points.clear()

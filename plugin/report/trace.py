@@ -1,0 +1,86 @@
+"""A trace as text: a line for each event, and a summary at the end."""
+
+from collections.abc import Sequence
+
+from ..trace.model import Event, FunctionCalls, Hang, Trace
+from .text import COLOURS, Page, Style
+
+FAIL = COLOURS["fail"]
+KIND_WIDTH = 12
+MAX_FUNCTIONS = 20
+"""Functions of the summary; those with failures come first."""
+
+
+def render_head(missing: Sequence[str], style: Style) -> str:
+    """What cannot be watched; one line when all can."""
+    page = Page(style)
+    page.text("trace", "runs until its end, or ^C")
+    for line in missing:
+        page.wrapped("", line)
+    return page.render()
+
+
+def render_event(event: Event, style: Style) -> str:
+    """One event on its line; what is wrong with it below."""
+    page = Page(style)
+    call = "" if event.call is None else f"#{event.call}"
+    name = "" if event.name is None else f"{event.name}  "
+    indent = "  " * min(max(event.depth - 1, 0), 6)
+    label = f"{call:<6}{event.kind:<{KIND_WIDTH}}"
+    page.wrapped(label, f"{indent}{name}{event.text}", indent=len(label))
+    for problem in event.problems:
+        _problem(page, problem)
+    return page.render()
+
+
+def _problem(page: Page, problem: str) -> None:
+    indent = 6 + KIND_WIDTH
+    page.wrapped(" " * indent, f"WRONG {problem}", FAIL, indent)
+
+
+def render_trace(trace: Trace, style: Style) -> str:
+    """The summary."""
+    page = Page(style)
+    page.gap()
+    seen = ", ".join(f"{count} {kind}" for kind, count in trace.counts.items())
+    verdict = "all consistent" if not trace.failures else f"{trace.failures} went wrong"
+    if not trace.calls:
+        verdict = "nothing to judge"
+    page.text("trace", f"{trace.calls} calls, {verdict}; ended: {trace.ended}")
+    page.wrapped("", seen or "no event was seen")
+    if trace.first_failure:
+        _first(page, trace.first_failure)
+    if trace.hang:
+        _hang(page, trace.hang)
+    _functions(page, trace.functions)
+    return page.render()
+
+
+def _first(page: Page, event: Event) -> None:
+    name = event.name or "a function without a name"
+    page.wrapped("first", f"call {event.call} of {name}, at its {event.kind}", FAIL)
+    page.wrapped("", f"{event.address:#x}  {event.text}")
+    for problem in event.problems:
+        page.wrapped("", problem, FAIL)
+
+
+def _hang(page: Page, hang: Hang) -> None:
+    page.wrapped("hang", hang.text, FAIL)
+    for line in hang.instructions:
+        page.wrapped("", line)
+    for sample in hang.samples:
+        back = "" if sample.back is None else f", back to {sample.back:#x}"
+        page.wrapped("", f"{sample.pc:#x} {sample.where}{back}")
+
+
+def _functions(page: Page, functions: Sequence[FunctionCalls]) -> None:
+    ordered = sorted(functions, key=lambda one: (-one.failures, -one.calls))
+    label = "functions"
+    for one in ordered[:MAX_FUNCTIONS]:
+        name = one.name or f"{one.function:#x}"
+        wrong = f", {one.failures} wrong" if one.failures else ""
+        style = FAIL if one.failures else ""
+        page.text(label, (f"{one.calls:>7}  {name}{wrong}", style))
+        label = ""
+    if len(ordered) > MAX_FUNCTIONS:
+        page.text("", f"and {len(ordered) - MAX_FUNCTIONS} more")

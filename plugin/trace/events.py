@@ -1,0 +1,179 @@
+"""Events in words: what was seen becomes an Event, with names and values decoded.
+
+Made soon after the hit, when the process is stopped again at the latest. What may have
+changed by then is not decoded: an object is shown by its address unless the thread
+still stands where it was seen.
+"""
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..arch import WORD, Arch
+from ..chakra.layout import ARGS, CallInfo
+from ..chakra.objects import try_function
+from ..chakra.values import decode
+from ..proof import Offsets
+from ..target import MASK64, Memory
+from .follow import Call, Seen
+from .model import CALL, DISPATCH, ENTERED, INTERPRETER, RETURNED, Event
+from .plan import ARGS_KEPT, word_of
+
+SHOWN_ARGS = 6
+
+
+class Namer:
+    """Names of functions, each looked up once."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Optional[str]] = {}
+
+    def name(
+        self, memory: Memory, function: int, offsets: Optional[Offsets]
+    ) -> Optional[str]:
+        if function not in self.known:
+            found = try_function(memory, function, offsets)
+            self.known[function] = found.name if found else None
+        return self.known[function]
+
+
+class Writer:
+    """Makes Events of one trace."""
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        self.names = Namer()
+        self._number = 0
+        self._places: dict[int, str] = {}
+
+    def stranger(self, seen: Seen) -> bool:
+        """Whether it is of a function that has not been named yet: to be done while
+        the function is certain to be there."""
+        return seen.call is not None and seen.call.function not in self.names.known
+
+    def event(self, seen: Seen, memory: Memory, fresh: bool) -> Event:
+        """`fresh`: the process still stands where this was seen."""
+        call, hit = seen.call, seen.hit
+        function = call.function if call else None
+        name = None
+        if call:
+            offsets = call.watch.facts.offsets
+            name = self.names.name(memory, call.function, offsets)
+        return self.plain(
+            seen.kind,
+            hit.thread,
+            hit.point.address if seen.site is None else seen.site,
+            self._text(seen, memory, fresh),
+            dict(hit.values),
+            call=call.number if call else None,
+            depth=seen.depth,
+            function=function,
+            name=name,
+            problems=list(seen.problems),
+        )
+
+    def plain(
+        self,
+        kind: str,
+        thread: int,
+        address: int,
+        text: str,
+        values: "dict[str, int]",
+        call: Optional[int] = None,
+        depth: int = 0,
+        function: Optional[int] = None,
+        name: Optional[str] = None,
+        problems: Sequence[str] = (),
+    ) -> Event:
+        self._number += 1
+        return Event(
+            self._number,
+            kind,
+            thread,
+            call,
+            depth,
+            address,
+            function,
+            name,
+            text,
+            values,
+            tuple(problems),
+        )
+
+    def _text(self, seen: Seen, memory: Memory, fresh: bool) -> str:
+        hit, call, arch = seen.hit, seen.call, self.arch
+        values = hit.values
+        if seen.kind == CALL and call:
+            return self._call_text(seen, call, memory)
+        if seen.kind == ENTERED and call:
+            names = call.watch.convention.arguments[:4]
+            more = "".join(f"  {n} {values[n]:#x}" for n in names if n in values)
+            return f"{arch.sp} {values.get(arch.sp, 0):#x}{more}"
+        if seen.kind == DISPATCH and call:
+            pointer = call.watch.convention.arguments[0]
+            stub = "" if call.stub is None else f"  -> stub {call.stub}"
+            distance = values.get(pointer, 0) - values.get(arch.sp, 0)
+            place = f"{arch.sp}{distance:+d}" if abs(distance) < 1 << 16 else "far away"
+            return f"layout {pointer} {values.get(pointer, 0):#x} = {place}{stub}"
+        if seen.kind == INTERPRETER and hit.point.piece:
+            asm = bool(call and call.watch.asm)
+            layout = values.get(hit.point.piece.register, 0)
+            return self._layout_text(layout, hit.memory, memory, fresh, asm)
+        if seen.kind == RETURNED and call:
+            kept = len(call.kept)
+            good = f", {arch.fp} and {kept - 1} registers as at entry"
+            if any(text.startswith("R10") for text in seen.problems):
+                good = ""
+            return f"to {call.back or 0:#x}{good}"
+        return ""
+
+    def _call_text(self, seen: Seen, call: Call, memory: Memory) -> str:
+        """The call site, and what is where."""
+        names = call.watch.convention.arguments[:2]
+        place = seen.hit.point.address if seen.site is None else seen.site
+        where = self._place(place, memory)
+        if seen.site is not None:
+            where = f"returns to {where}"
+        target = seen.hit.values.get(seen.hit.point.registers[0])
+        if seen.site is None and target != call.watch.address and target is not None:
+            where = f"{where} by way of {self._place(target, memory)}"
+        words = (call.function, call.call_info)
+        text = "  ".join(f"{name} {word:#x}" for name, word in zip(names, words))
+        stored = call.watch.convention.caller_stores is not None
+        both = ", and both on the stack" if stored and not seen.problems else ""
+        return f"{where}  {text}{both}"
+
+    def _place(self, address: int, memory: Memory) -> str:
+        if address not in self._places:
+            symbol = memory.symbol_at(address)
+            self._places[address] = symbol.at(address) if symbol else f"{address:#x}"
+        return self._places[address]
+
+    def _layout_text(
+        self, pointer: int, data: bytes, memory: Memory, fresh: bool, asm: bool
+    ) -> str:
+        raw = word_of(data, WORD)
+        if raw is None:
+            return f"the layout at {pointer:#x} cannot be read"
+        if asm:
+            return f"asm.js layout {pointer:#x}"
+        info = CallInfo(raw)
+        if info.problem:
+            return info.problem
+        flags = "|".join(info.flags)
+        shown = []
+        for n in range(1, min(info.arguments, ARGS_KEPT, SHOWN_ARGS + 1)):
+            value = word_of(data, ARGS + WORD * n)
+            if value is not None:
+                shown.append(_value(value, memory, fresh))
+        more = info.arguments - 1 - len(shown)
+        if more > 0:
+            shown.append(f"… {more} more")
+        return f"({', '.join(shown)})  count {info.count} {flags}".rstrip()
+
+
+def _value(raw: int, memory: Memory, fresh: bool) -> str:
+    """A number as it is; an object by its address where it may be another by now."""
+    number = raw >> 48
+    if fresh or number:
+        return decode(raw, memory).text
+    return f"{raw & MASK64:#x}"

@@ -1,0 +1,86 @@
+"""What a trace asks of a debugger: break points of its own, and to run between them.
+
+Addresses are of the target's address space. A debugger's side is a `Runner`; it
+decides nothing, and what it set it takes away again in `close`.
+"""
+
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Optional, Protocol
+
+from ..target import Target
+
+AT_POINT, INTERRUPTED, TIME_UP = "at a point", "interrupted", "time up"
+EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
+
+
+class Piece(NamedTuple):
+    """Memory that a hit reads: `size` bytes at a register's value + `offset`."""
+
+    register: str
+    offset: int
+    size: int
+
+
+class Point(NamedTuple):
+    """A break point, and what is recorded when a thread hits it."""
+
+    kind: str
+    address: int
+    registers: tuple[str, ...]
+    piece: Optional[Piece] = None
+
+
+class Hit(NamedTuple):
+    """A thread at a point."""
+
+    point: Point
+    thread: int
+    """The debugger's number of the thread."""
+    values: dict[str, int]
+    memory: bytes
+    """The piece; empty when it could not be read."""
+
+
+class Stop(NamedTuple):
+    """Why the process is no longer running."""
+
+    reason: str
+    """One of the constants above."""
+    said: str
+    """The same in words: `exited with 3`, `SIGSEGV`, `break point 2`."""
+
+
+OnHit = Callable[[Hit], bool]
+"""Called while the thread stands at a point: whether it is to stay there."""
+
+
+class Runner(Protocol):
+    """A debugger that lets its process run."""
+
+    def add(self, point: Point) -> None:
+        """Set a break point; one at that address and of that kind stays as it is."""
+
+    def add_names(self, names: Sequence[str]) -> None:
+        """Stop when a function of one of these names, perhaps of a library that is
+        yet to be loaded, is called. Its prologue may have run by then."""
+
+    def drop_names(self) -> None:
+        """Take those away again."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Memory as it is now, or Unreadable."""
+
+    def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        """Let the process run until `on_hit` says stay, or something else stops it.
+
+        `deadline` is a time of `time.monotonic`; past it the process is interrupted.
+        """
+
+    def target(self) -> Target:
+        """The process as it stands, at a hit too; ThunkError when it is gone."""
+
+    def thread(self) -> int:
+        """The debugger's number of the thread that stopped."""
+
+    def close(self) -> None:
+        """Take away every break point that was set here."""

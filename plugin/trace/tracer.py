@@ -1,0 +1,206 @@
+"""Runs the process under watch and gathers a Trace.
+
+A hit is judged while its thread waits; words are made of it at most PACE seconds
+later. Whatever has to be set up on the way (a new block, a caller that is yet unknown)
+stops the process for as long as that takes.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ..chakra.locate import Locator
+from ..target import Memory, ThunkError
+from . import plan
+from .events import Writer
+from .follow import Follower, Seen
+from .generated import encoded_text, generated
+from .gone import Gone
+from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
+from .points import AT_POINT, Hit, Runner, Stop
+from .tally import Tally
+from .watching import Watching
+
+PACE = 0.05
+"""Seconds that an event may wait for its words while hits keep coming."""
+MAX_WAITING = 256
+"""Events that may wait for their words."""
+PAUSED = "paused"
+Pause = Callable[[Seen], bool]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a trace is to do."""
+
+    count: int = 0
+    """Calls after whose end it is over; 0 for no limit."""
+    timeout: Optional[float] = None
+    """Seconds; None for as long as it takes."""
+    kinds: Sequence[str] = KINDS
+    """The events that are wanted."""
+
+
+class Tracer:
+    """One trace of one process. `say` gets each event that is wanted, as it happens."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        locator: Locator,
+        wish: Wish,
+        say: Callable[[Event], None],
+    ) -> None:
+        self._runner = runner
+        self._wish = wish
+        self._say = say
+        self._arch = locator.arch
+        self._follower = Follower(locator.arch)
+        self.tally = Tally()
+        self.watching = Watching(runner, self._follower, wish.kinds)
+        self._writer = Writer(locator.arch)
+        self._waiting: list[Seen] = []
+        self._told = 0.0
+        self._paused = False
+        self._until: Optional[float] = None
+        self.watching.start(locator)
+        self.tally.trace.missing = self._missing(locator.memory)
+
+    def _missing(self, memory: Memory) -> list[str]:
+        """Events that cannot be had, each with why."""
+        lines: list[str] = []
+        wanted, helper = self._wish.kinds, plan.HELPERS[self._arch.name]
+        if self.watching.awaited:
+            return lines
+        if GENERATED in wanted and not memory.symbol_address(plan.GENERATE):
+            lines.append(
+                "generated: no symbol of GenerateDynamicInterpreterThunk; a block is"
+                " found when it calls the interpreter"
+            )
+        if CALL in wanted and not memory.symbol_address(helper):
+            lines.append(f"call: no symbol of {helper}; told by return addresses")
+        return lines
+
+    def run(self, pause: Optional[Pause] = None) -> Stop:
+        """Until the end, or until `pause` says so of something that was seen: the
+        words of the stop are PAUSED then, and the next `run` goes on."""
+        if self._until is None and self._wish.timeout is not None:
+            self._until = time.monotonic() + self._wish.timeout
+        while True:
+            self._paused = False
+            stop = self._runner.run(lambda hit: self._take(hit, pause), self._until)
+            here = stop.reason == AT_POINT
+            if here and stop.said == "name":
+                self.watching.loaded(Memory(self._runner.target()))
+            self._flush()
+            if here:
+                self.watching.settle(Memory(self._runner.target()))
+                self._tell_blocks()
+            if not here:
+                return stop
+            if self._paused:
+                return Stop(AT_POINT, PAUSED)
+            if self.over:
+                return Stop(AT_POINT, self.over)
+
+    @property
+    def over(self) -> str:
+        """Why there is nothing more to trace; empty while there is."""
+        call = self._follower.round_for_ever
+        if call:
+            return f"call {call.number} returns again and again: it goes round for ever"
+        if self._wish.count and self.tally.finished >= self._wish.count:
+            return f"{self.tally.finished} calls were traced"
+        return ""
+
+    @property
+    def round_for_ever(self) -> "Optional[plan.Watch]":
+        """The block in which a call goes round for ever."""
+        call = self._follower.round_for_ever
+        return call.watch if call else None
+
+    def finish(self, ended: str) -> Trace:
+        """The whole trace. Whatever still waits for its words gets them first."""
+        self._runner.close()
+        self._flush()
+        return self.tally.finish(ended)
+
+    def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
+        """At every hit: whether the thread is to stay there."""
+        unknown = hit.point.kind == INTERPRETER and self._stranger(hit)
+        fresh, hurry = len(self._waiting), False
+        for seen in self._follower.take(hit):
+            self.tally.note(seen)
+            self._waiting.append(seen)
+            self._paused |= bool(pause and pause(seen))
+            hurry |= self._writer.stranger(seen)
+            # Its fields are to be read before the engine goes on.
+            unknown |= seen.kind == GENERATED
+        now = time.monotonic()
+        late = now - self._told > PACE or len(self._waiting) > MAX_WAITING
+        if late or hurry:
+            self._told = now
+            if not unknown:
+                self._flush(fresh)
+        return unknown or bool(self._follower.wanted) or self._paused or bool(self.over)
+
+    def _stranger(self, hit: Hit) -> bool:
+        """Whether the interpreter was called from a block that is not under watch."""
+        if self._arch.lr:
+            return self.watching.stranger(hit.values.get(self._arch.lr))
+        try:
+            data = self._runner.read(hit.values[self._arch.sp], 8)
+        except (ThunkError, KeyError):
+            return False
+        return self.watching.stranger(int.from_bytes(data, "little"))
+
+    def _flush(self, fresh: Optional[int] = None) -> None:
+        """Words for everything that waits; from index `fresh` on it is of just now."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        memory = self._memory()
+        for index, seen in enumerate(waiting):
+            now = fresh is not None and index >= fresh
+            if seen.kind == GENERATED and seen.body is not None:
+                self._tell_generated(seen, memory)
+            else:
+                self._keep(self._writer.event(seen, memory, now))
+
+    def _memory(self) -> Memory:
+        try:
+            return Memory(self._runner.target())
+        except ThunkError:
+            return Memory(Gone(self._arch.name))
+
+    def _tell_generated(self, seen: Seen, memory: Memory) -> None:
+        assert seen.body is not None
+        made = generated(memory, self.watching, seen.body)
+        self._tell_blocks()
+        self._keep(
+            self._writer.plain(
+                GENERATED,
+                seen.hit.thread,
+                seen.hit.point.address,
+                made.text,
+                made.values,
+                depth=seen.depth,
+                name=made.name,
+                problems=made.problems,
+            )
+        )
+
+    def _tell_blocks(self) -> None:
+        """Blocks that came to light."""
+        memory = Memory(self._runner.target()) if self.watching.new else None
+        while memory and self.watching.new:
+            watch = self.watching.new.pop(0)
+            text = encoded_text(watch, memory)
+            self.tally.count(ENCODED)
+            self._keep(self._writer.plain(ENCODED, 0, watch.address, text, {}))
+
+    def _keep(self, event: Event) -> None:
+        self.tally.keep(event)
+        if event.kind in self._wish.kinds:
+            self._say(event)

@@ -1,0 +1,153 @@
+"""Puts break points where calls go through: at symbols, and in every block that comes
+to light. Used while the process stands still."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..arch import WORD
+from ..chakra.interpreter import INTERPRETER
+from ..chakra.locate import Locator, known_blocks
+from ..checklist.assess import is_asm, prove_block
+from ..proof import Offsets
+from ..target import MASK64, Memory, ThunkError
+from . import plan
+from .follow import Follower, Wanted
+from .model import CALL, ENTERED, GENERATED
+from .points import Point, Runner
+
+BODY_WORDS = 64
+"""Words of a FunctionBody in which m_dynamicInterpreterThunk is looked for, as long as
+no header tells its offset."""
+
+
+class Watching:
+    """The points of one trace."""
+
+    def __init__(
+        self, runner: Runner, follower: Follower, kinds: Sequence[str]
+    ) -> None:
+        self._runner = runner
+        self._follower = follower
+        self._kinds = (*kinds, ENTERED)
+        self._refused: set[int] = set()
+        self.new: list[plan.Watch] = []
+        """Blocks that came under watch and are yet to be told."""
+        self.awaited = False
+        """Whether the engine is yet to be loaded, and awaited by its names."""
+
+    def start(self, locator: Locator) -> None:
+        """Everything that can be watched now; else wait for the engine's functions."""
+        memory = locator.memory
+        for found in known_blocks(locator):
+            self.block(memory, found.thunk.address)
+            in_progress = found.at is not None or found.back is not None
+            self._follower.older_calls |= in_progress
+        self.new.clear()
+        self.symbols(memory)
+        if not self._follower.watches and not memory.symbol_address(INTERPRETER):
+            self._runner.add_names(plan.NAMES)
+            self.awaited = True
+
+    def symbols(self, memory: Memory) -> None:
+        """Points that need no block: they go where the engine's symbols are."""
+        arch, watches = self._follower.arch, list(self._follower.watches.values())
+        for point in plan.interpreter_points(memory, watches, arch):
+            self._add(point)
+        generating = plan.generating_point(memory, arch)
+        if generating and GENERATED in self._kinds:
+            self._runner.add(generating)
+
+    def _add(self, point: Point) -> None:
+        if point.kind in self._kinds:
+            self._runner.add(point)
+
+    def block(self, memory: Memory, address: int) -> Optional[plan.Watch]:
+        """The block that an address lies in, under watch from now on."""
+        arch = self._follower.arch
+        thunk = Locator(memory, arch).block_at(address)
+        if thunk is None:
+            self._refused.add(address & ~0xFFF)
+            return None
+        if thunk.address in self._follower.watches:
+            return self._follower.watches[thunk.address]
+        facts = prove_block(memory, thunk)
+        watched = plan.watch(facts, is_asm(memory, facts))
+        first = not self._follower.watches
+        self._follower.add(watched)
+        self.new.append(watched)
+        for point in plan.block_points(watched):
+            self._add(point)
+        for point in plan.interpreter_points(memory, [watched], arch):
+            self._add(point)
+        if first and CALL in self._kinds:
+            for point in plan.call_points(memory, watched.convention, arch):
+                self._add(point)
+        return watched
+
+    def stranger(self, back: Optional[int]) -> bool:
+        """Whether a return address leads into a page that is not under watch yet."""
+        if back is None or back & ~0xFFF in self._refused:
+            return False
+        watches = self._follower.watches.values()
+        if any(watch.facts.thunk.contains(back) for watch in watches):
+            return False
+        self._follower.wanted.append(Wanted(stub=back))
+        return True
+
+    def settle(self, memory: Memory) -> None:
+        """Set up all that was asked for while the process ran."""
+        for wanted in self._follower.wanted:
+            if wanted.returns is not None:
+                self._runner.add(
+                    plan.generated_point(wanted.returns, self._follower.arch)
+                )
+            if wanted.stub is not None:
+                self.block(memory, wanted.stub)
+        self._follower.wanted.clear()
+
+    def loaded(self, memory: Memory) -> None:
+        """The engine was loaded: one of its functions has just been called."""
+        self._runner.drop_names()
+        self.awaited = False
+        self.symbols(memory)
+        frames = memory.frames(2)
+        if len(frames) < 2:
+            return
+        start = memory.symbol_at(frames[0].pc)
+        generating = plan.generating_point(memory, self._follower.arch)
+        if generating and start and start.address == generating.address:
+            this = memory.registers().get(generating.registers[1], 0)
+            self._follower.generating(self._runner.thread(), this, frames[1].pc)
+        else:
+            self.stranger(frames[1].pc)
+
+    def offsets(self) -> Optional[Offsets]:
+        """The chain's offsets, from whichever block tells them."""
+        for watch in self._follower.watches.values():
+            if watch.facts.offsets:
+                return watch.facts.offsets
+        return None
+
+    def stub_of(self, memory: Memory, body: int) -> Optional[int]:
+        """m_dynamicInterpreterThunk of a FunctionBody: at the offset that the header
+        reads, or, before any block is known, the word that leads to a block whose
+        header reads it there."""
+        known = self.offsets()
+        try:
+            if known:
+                return memory.word(body + known.dynamic_thunk)
+            for n in range(BODY_WORDS):
+                place = body + WORD * n
+                stub = memory.word(place)
+                if stub % WORD == 0 and stub >> 12 and self._leads(memory, stub, n):
+                    return stub
+        except ThunkError:
+            return None
+        return None
+
+    def _leads(self, memory: Memory, stub: int, index: int) -> bool:
+        thunk = Locator(memory, self._follower.arch).block_at(stub & MASK64)
+        if thunk is None or thunk.stub_number(stub) is None:
+            return False
+        offsets = prove_block(memory, thunk).offsets
+        return offsets is not None and offsets.dynamic_thunk == WORD * index

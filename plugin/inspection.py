@@ -5,10 +5,12 @@ from typing import Optional
 
 from .arch import ARCHES
 from .chakra.locate import Found, Locator
-from .checklist import assess
+from .checklist import assess, overall
+from .checklist.traced import traced_claims, traced_items
 from .report.build import build
 from .report.model import Report
 from .target import Memory, Target, ThunkError
+from .trace.model import Trace
 
 
 def inspect(target: Target, address: Optional[int] = None) -> Report:
@@ -20,6 +22,19 @@ def inspect(target: Target, address: Optional[int] = None) -> Report:
     """
     memory = target if isinstance(target, Memory) else Memory(target)
     return build(assess(memory, find_thunk(memory, address)))
+
+
+def with_trace(report: Report, trace: Trace) -> Report:
+    """The report with what a trace saw: it decides items that no single stop can, and
+    a claim that it saw break fails."""
+    claims = traced_claims(report.claims, trace)
+    return replace(
+        report,
+        trace=trace,
+        claims=claims,
+        checklist=traced_items(report.checklist, trace),
+        verdict=overall({claim.id: claim for claim in claims}),
+    )
 
 
 def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:

@@ -46,10 +46,13 @@ class GdbRunner:
         self._points: dict[tuple[str, int], _Break] = {}
         self._names: list[_Break] = []
         self._awaited: list[str] = []
+        self._listening = False
         self._on_hit: OnHit = lambda hit: True
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stop: Optional[Stop] = None
+        self._last_signal = ""
+        self._late = False
         connection = gdb.selected_inferior().connection
         native = connection is not None and connection.type == "native"
         self._register = _by_frame if native else _by_expression
@@ -65,7 +68,8 @@ class GdbRunner:
         loaded is asked first."""
         self._awaited = [*self._awaited, *names]
         self._look_for_names(None)
-        if self._awaited:
+        if self._awaited and not self._listening:
+            self._listening = True
             gdb.events.new_objfile.connect(self._look_for_names)
 
     def _look_for_names(self, event: Any) -> None:
@@ -75,7 +79,8 @@ class GdbRunner:
 
     def drop_names(self) -> None:
         self._awaited.clear()
-        with contextlib.suppress(ValueError):
+        if self._listening:
+            self._listening = False
             gdb.events.new_objfile.disconnect(self._look_for_names)
         for point in self._names:
             with contextlib.suppress(gdb.error, RuntimeError):
@@ -117,6 +122,7 @@ class GdbRunner:
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
+        self._late = False
         timer = None
         if deadline is not None:
             wait = max(0.0, deadline - time.monotonic())
@@ -142,6 +148,7 @@ class GdbRunner:
 
     def _interrupt(self) -> None:
         """In the timer's thread: nothing of gdb's may be used here but post_event."""
+        self._late = True
         if self._emulator is not None:
             with contextlib.suppress(OSError):
                 os.kill(self._emulator, signal.SIGINT)
@@ -153,11 +160,12 @@ class GdbRunner:
             self._stop = self._reason(event)
 
     def _reason(self, event: Any) -> Stop:
-        late = self._deadline is not None and time.monotonic() >= self._deadline
+        late = self._late
         if isinstance(event, gdb.SignalEvent):
             if event.stop_signal in ("SIGINT", "0") or late:
                 reason = TIME_UP if late else INTERRUPTED
                 return Stop(reason, reason)
+            self._last_signal = event.stop_signal
             return Stop(SIGNALLED, event.stop_signal)
         if isinstance(event, gdb.BreakpointEvent):
             if event.breakpoint in self._names:
@@ -167,8 +175,11 @@ class GdbRunner:
 
     def _exited(self, event: Any) -> None:
         code = getattr(event, "exit_code", None)
-        said = "exited" if code is None else f"exited with {code}"
-        self._stop = Stop(EXITED, said)
+        if code is not None:
+            self._stop = Stop(EXITED, f"exited with {code}")
+            return
+        signal_name = self._last_signal or "a signal"
+        self._stop = Stop(EXITED, f"ended by {signal_name}", normal=False)
 
     def target(self) -> GdbTarget:
         if gdb.selected_thread() is None:

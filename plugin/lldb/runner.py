@@ -57,6 +57,8 @@ class LldbRunner:
         self._error: Optional[BaseException] = None
         self._stay: Optional[Stop] = None
         self._late = False
+        self._signalled = 0
+        """The signal of the last stop."""
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -100,6 +102,7 @@ class LldbRunner:
             self._error, stay = error, True
         finally:
             self._at = None
+        self._signalled = 0
         if stay:
             self._stay = Stop(AT_POINT, point.kind)
         elif self._deadline is not None and time.monotonic() > self._deadline:
@@ -161,7 +164,7 @@ class LldbRunner:
     def _reason(self) -> Stop:
         state = self._process.GetState()
         if state == lldb.eStateExited:
-            return Stop(EXITED, f"exited with {self._process.GetExitStatus()}")
+            return self._exit()
         if self._stay:
             return self._stay
         if state != lldb.eStateStopped:
@@ -179,11 +182,21 @@ class LldbRunner:
             return Stop(TIME_UP, "time is up")
         return Stop(INTERRUPTED, "interrupted")
 
+    def _exit(self) -> Stop:
+        """A signal's number is given as the exit status, and nothing tells them apart
+        but that the process had just got that signal."""
+        status = int(self._process.GetExitStatus())
+        if status and status == self._signalled:
+            name = self._process.GetUnixSignals().GetSignalAsCString(status)
+            return Stop(EXITED, f"ended by {name}", normal=False)
+        return Stop(EXITED, f"exited with {status}")
+
     def _signal(self, thread: Any) -> Stop:
         number = thread.GetStopReasonDataAtIndex(0)
         if number in (signal.SIGINT, signal.SIGSTOP):
             reason = TIME_UP if self._late else INTERRUPTED
             return Stop(reason, reason)
+        self._signalled = int(number)
         name = self._process.GetUnixSignals().GetSignalAsCString(number)
         return Stop(SIGNALLED, name or f"signal {number}")
 

@@ -11,8 +11,7 @@ from ..proof.words import cite
 from ..target import Memory, ThunkError
 from .model import Hang, Sample
 from .plan import Watch
-from .points import TIME_UP, Runner
-from .tracer import Tracer
+from .points import INTERRUPTED, TIME_UP, Runner
 
 SAMPLES = 5
 PAUSE = 0.05
@@ -23,10 +22,13 @@ SYSTEM_CALLS = {"aarch64": (bytes.fromhex("010000d4"),), "x86_64": (b"\x0f\x05",
 INTERPRETS = "Js::InterpreterStackFrame::"
 
 
-def look(runner: Runner, tracer: Tracer) -> Hang:
+def look(runner: Runner, calls: int, looping: Optional[Watch]) -> Hang:
     """Sample the stopped process, let it go on a little between, and name what it is
-    at. It stays stopped in the end, unless it ends in between."""
-    before = tracer.tally.trace.calls
+    at. It stays stopped in the end, unless it ends in between.
+
+    `calls`: how many were traced; `looping`: the block in which a call was seen to go
+    round for ever.
+    """
     samples: list[Sample] = []
     places: list[tuple[int, int]] = []
     for number in range(SAMPLES):
@@ -37,13 +39,14 @@ def look(runner: Runner, tracer: Tracer) -> Hang:
         if number == SAMPLES - 1:
             break
         stop = runner.run(lambda hit: False, time.monotonic() + PAUSE)
-        if stop.reason != TIME_UP:
+        # An interrupt of the look before may come only now.
+        if stop.reason not in (TIME_UP, INTERRUPTED):
             text = f"the process was on its way: {stop.said} while it was looked at"
             return Hang("unknown", text, (), samples)
     memory = Memory(runner.target())
-    named = _in_thunk(memory, samples, tracer.round_for_ever)
+    named = _in_thunk(memory, samples, looping)
     named = named or _waiting(memory, places, samples)
-    return named or _working(memory, samples, before)
+    return named or _working(memory, samples, calls)
 
 
 def _sample(memory: Memory, thread: int) -> Sample:

@@ -48,6 +48,8 @@ class Stop(NamedTuple):
     """One of the constants above."""
     said: str
     """The same in words: `exited with 3`, `SIGSEGV`, `break point 2`."""
+    normal: bool = True
+    """For an exit: by itself, not by a signal."""
 
 
 OnHit = Callable[[Hit], bool]

@@ -40,7 +40,7 @@ def finish(tracer: Tracer, runner: Runner, stop: Stop) -> Done:
     """Why it ended; when it was time, also where the process was."""
     hang = None
     if stop.reason == TIME_UP or (stop.reason == AT_POINT and tracer.round_for_ever):
-        hang = look(runner, tracer)
+        hang = look(runner, tracer.tally.trace.calls, tracer.round_for_ever)
     done = tracer.finish(stop.said)
     done.hang = hang
     return Done(done, stop)

@@ -1,0 +1,191 @@
+"""A scripted session as it goes on inside the debugger: run, trace, inspect, answer.
+
+The program is stopped at its start. What is done here is the same in every debugger;
+an adapter hands over its Runner.
+"""
+
+import time
+from typing import Callable, Optional
+
+from ..inspection import inspect, locator_for, with_trace
+from ..report.model import Report
+from ..target import Memory, ThunkError, one_line
+from ..trace.follow import Seen
+from ..trace.hang import look
+from ..trace.model import INTERPRETER, KINDS, Event, Trace
+from ..trace.points import AT_POINT, EXITED, SIGNALLED, TIME_UP, Point, Runner, Stop
+from ..trace.tracer import PAUSED, Tracer, Wish
+from .seam import (
+    CRASHED,
+    FAILED,
+    HUNG,
+    STOPPED,
+    Order,
+    Outcome,
+    read_order,
+    write_outcome,
+)
+from .seam import EXITED as HAS_EXITED
+
+MAX_SIGNALS = 64
+"""Signals of the program that are looked at: an engine may live by them."""
+Say = Callable[[str], None]
+
+
+def perform(path: str, start: Callable[[Order], Runner], say: Say) -> None:
+    """Carry out the order in a file, and write its outcome."""
+    order = read_order(path)
+    runner = start(order)
+    try:
+        outcome = Performance(order, runner, say).outcome()
+    except Exception as error:
+        outcome = Outcome(FAILED, one_line(error))
+    finally:
+        runner.close()
+    write_outcome(order, outcome)
+
+
+class Performance:
+    """One order being carried out."""
+
+    def __init__(self, order: Order, runner: Runner, say: Say) -> None:
+        self._order = order
+        self._runner = runner
+        self._say = say
+        self._tracer: Optional[Tracer] = None
+        self._report: Optional[Report] = None
+        self._crash: Optional[Report] = None
+        """The report of where the last signal came."""
+        self._why = ""
+        """Why there is no report."""
+        self._signals = 0
+        self._hits = 0
+
+    def outcome(self) -> Outcome:
+        place = self._order.place
+        if place and place not in KINDS:
+            return self._to_place(place)
+        return self._through_trace(place)
+
+    # To a place, by name or address.
+
+    def _to_place(self, place: str) -> Outcome:
+        until = time.monotonic() + self._order.timeout
+        self._await(place)
+        while True:
+            stop = self._runner.run(lambda hit: True, until)
+            if stop.reason == AT_POINT:
+                self._hits += 1
+                self._await(place)
+                if self._hits >= self._order.hits:
+                    self._report = self._inspected()
+                    return self._answer(STOPPED, f"stopped at {place}")
+                continue
+            done = self._ended(stop)
+            if done:
+                return done
+
+    def _await(self, place: str) -> None:
+        """By its first instruction; by its name as long as it is not loaded."""
+        address = self._address(place)
+        self._runner.drop_names()
+        if address is None:
+            self._runner.add_names([place])
+        else:
+            self._runner.add(Point("place", address, ()))
+
+    def _address(self, place: str) -> Optional[int]:
+        if place[:1].isdigit():
+            try:
+                return int(place, 0)
+            except ValueError:
+                raise ThunkError(f"{place!r} is no address") from None
+        return self._runner.target().symbol_address(place)
+
+    # Through a trace.
+
+    def _through_trace(self, kind: Optional[str]) -> Outcome:
+        """All calls; or up to the n-th event of a kind."""
+        count = 0 if kind else self._order.hits
+        locator = locator_for(Memory(self._runner.target()))
+        wish = Wish(count, self._order.timeout)
+        tracer = self._tracer = Tracer(self._runner, locator, wish, self._progress)
+
+        def pause(seen: Seen) -> bool:
+            if kind is not None:
+                self._hits += seen.kind == kind
+                return self._hits >= self._order.hits
+            if self._report is None:
+                return seen.kind == INTERPRETER and seen.call is not None
+            return bool(seen.problems) and self._report.verdict != "broken"
+
+        while True:
+            stop = tracer.run(pause)
+            if stop.said == PAUSED:
+                self._report = self._inspected() or self._report
+                if kind is not None:
+                    return self._answer(STOPPED, f"stopped at {kind}")
+                continue
+            if stop.reason == AT_POINT:
+                looping = tracer.round_for_ever is not None
+                return (
+                    self._hung(stop.said)
+                    if looping
+                    else self._answer(STOPPED, stop.said)
+                )
+            done = self._ended(stop)
+            if done:
+                return done
+
+    def _progress(self, event: Event) -> None:
+        if self._tracer:
+            self._say(f"thunk-run: {self._tracer.tally.trace.calls} calls")
+
+    # Ends.
+
+    def _ended(self, stop: Stop) -> Optional[Outcome]:
+        """What a stop that nobody asked for means; None: the program may go on."""
+        if stop.reason == EXITED:
+            if stop.normal:
+                return self._answer(HAS_EXITED, stop.said)
+            self._report = self._crash or self._report
+            return self._answer(CRASHED, stop.said)
+        if stop.reason == TIME_UP:
+            return self._hung(f"still running after {self._order.timeout:g} s")
+        if stop.reason == SIGNALLED and self._signals < MAX_SIGNALS:
+            # The program gets its signal, and may live by it. If not, it died here.
+            self._signals += 1
+            broken = self._report is not None and self._report.verdict == "broken"
+            self._crash = self._report if broken else self._inspected()
+            return None
+        self._report = self._crash or self._report
+        state = CRASHED if stop.reason == SIGNALLED else FAILED
+        return self._answer(state, stop.said)
+
+    def _hung(self, said: str) -> Outcome:
+        tracer = self._tracer
+        calls = tracer.tally.trace.calls if tracer else 0
+        hang = look(self._runner, calls, tracer.round_for_ever if tracer else None)
+        self._report = self._inspected() or self._report
+        trace = tracer.finish(said) if tracer else Trace(ended=said)
+        trace.hang = hang
+        return self._with(HUNG, f"{said}: {hang.text}", trace)
+
+    def _answer(self, state: str, said: str) -> Outcome:
+        trace = self._tracer.finish(said) if self._tracer else None
+        return self._with(state, said, trace)
+
+    def _with(self, state: str, said: str, trace: Optional[Trace]) -> Outcome:
+        report = self._report
+        if report is None:
+            why = self._why or "no interpreted call was seen"
+            return Outcome(state, f"{said}; {why}", None)
+        return Outcome(state, said, with_trace(report, trace) if trace else report)
+
+    def _inspected(self) -> Optional[Report]:
+        """The report of here, if there is anything here to be reported."""
+        try:
+            return inspect(self._runner.target())
+        except ThunkError as error:
+            self._why = one_line(error)
+            return None

@@ -1,4 +1,4 @@
-"""The `thunk-inspect` command: replay a snapshot, set up a debugger.
+"""The `thunk-inspect` command: run a program, replay a snapshot, set up a debugger.
 
 Exit status: 0 sound, 1 broken, 2 usage or input error, 3 undecided, 4 a process could
 not be started, reached or stopped in time.
@@ -13,6 +13,8 @@ from . import setup
 from .inspection import inspect
 from .report.as_json import to_json
 from .report.text import Detail, Style, render
+from .report.written import add_options, to_stdout, write_files
+from .session.arguments import add_run
 from .snapshot import load
 from .target import ThunkError, one_line
 
@@ -48,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true", help="the report as JSON")
     replay.add_argument("--bytes", action="store_true", help="every instruction")
     replay.add_argument("--all", action="store_true", help="every check's evidence")
+    add_options(replay, json=False)
     replay.set_defaults(run=_replay)
+    add_run(commands).set_defaults(run=_run)
     wiring = commands.add_parser("setup", help="load the commands in gdb and lldb")
     which = wiring.add_mutually_exclusive_group()
     which.add_argument("--gdb", action="store_true", help="gdb only")
@@ -64,12 +68,20 @@ def _replay(options: argparse.Namespace) -> int:
     target = load(options.file)
     report = inspect(target, _number(options.address))
     options.status = STATUS[report.verdict]
+    write_files(report, options)
     if options.json:
         print(to_json(report))
-    else:
+    elif not to_stdout(options):
         detail = Detail(everything=options.all, code=options.bytes)
         print(render(report, terminal_style(), detail))
     return int(options.status)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # What only this command needs stays out of the others' way.
+    from .session.run import run
+
+    return run(options, terminal_style())
 
 
 def _number(text: Optional[str]) -> Optional[int]:

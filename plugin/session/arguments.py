@@ -1,0 +1,63 @@
+"""The words of `thunk-inspect run`."""
+
+import argparse
+import math
+from typing import Any
+
+from ..report.written import add_options
+
+DESCRIPTION = """\
+Starts PROGRAM in a debugger of its own, traces every interpreted call until it ends,
+and judges the thunk; with --break stops at WHERE and judges there. Options come before
+PROGRAM. Its standard input is empty; its output goes where it always goes."""
+
+
+def add_run(commands: Any) -> argparse.ArgumentParser:
+    """The parser of `run`, among those of the other commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "run", help="run a program and judge its thunks", description=DESCRIPTION
+    )
+    parser.add_argument(
+        "--debugger", default="gdb", help="gdb (the default), lldb, or the path of one"
+    )
+    parser.add_argument("--qemu", action="store_true", help="run it under qemu-user")
+    parser.add_argument("--sysroot", metavar="DIR", help="its libraries, for qemu")
+    parser.add_argument(
+        "--break",
+        dest="place",
+        metavar="WHERE",
+        help="a function, or an address with 0x: stop and judge there",
+    )
+    parser.add_argument(
+        "--hits",
+        type=_count,
+        metavar="N",
+        help="stop at the Nth hit of WHERE (1); else trace N calls (all)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="seconds that it may run (60)",
+    )
+    add_options(parser)
+    parser.add_argument("program", metavar="PROGRAM")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("a number from 1 is wanted")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("a number of seconds from 0 is wanted")
+    return value

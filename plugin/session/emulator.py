@@ -1,0 +1,103 @@
+"""qemu-user with a program that waits for a debugger."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from .children import NotRun, how_ended, start
+from .program import Emulator, Program
+
+LISTENING = 30.0
+"""Seconds for qemu to begin to listen; it takes some milliseconds."""
+TRIES = 10
+TCP_LISTEN, UNIX_LISTEN = "0A", "00010000"
+
+
+class Qemu:
+    """qemu, listening at `place`: a port on this machine, or a socket's path."""
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        program: Program,
+        arguments: Sequence[str],
+        folder: str,
+        by_port: bool,
+        output: int,
+    ) -> None:
+        """`output`: the file that becomes the program's standard output."""
+        self.emulator = emulator
+        self._output = output
+        libraries = ["-L", emulator.sysroot] if emulator.sysroot else []
+        rest = [*libraries, os.path.abspath(program.path), *arguments]
+        for number in range(TRIES):
+            # A port that was free a moment ago may be another's by now: try again.
+            self.place = str(_free_port()) if by_port else f"{folder}/qemu{number}"
+            self.child = self._start(["-g", self.place, *rest])
+            if self._listens():
+                return
+            if not by_port:
+                break
+        raise NotRun(f"{emulator.name} {how_ended(self.child.wait())} at its start")
+
+    def _start(self, words: Sequence[str]) -> "subprocess.Popen[bytes]":
+        return start(
+            [self.emulator.path, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+        )
+
+    def _listens(self) -> bool:
+        """Wait until it listens; False when it ends instead. A trial connection would
+        be taken for the debugger's, so the kernel's tables tell."""
+        limit = time.monotonic() + LISTENING
+        while time.monotonic() < limit:
+            if _sockets(self.child.pid) & _listening():
+                return True
+            try:
+                self.child.wait(0.005)
+                return False
+            except subprocess.TimeoutExpired:
+                continue
+        raise NotRun(f"{self.emulator.name} does not begin to listen")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _sockets(pid: int) -> set[str]:
+    """The inodes of a process' sockets."""
+    found = set()
+    folder = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(folder):
+            link = os.readlink(f"{folder}/{name}")
+            if link.startswith("socket:["):
+                found.add(link[len("socket:[") : -1])
+    except OSError:
+        pass
+    return found
+
+
+def _listening() -> set[str]:
+    """The inodes of all sockets that listen."""
+    found = set()
+    for table, state, place, inode in (
+        ("unix", 3, UNIX_LISTEN, 6),
+        ("tcp", 3, TCP_LISTEN, 9),
+        ("tcp6", 3, TCP_LISTEN, 9),
+    ):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text("utf-8", "replace")
+        except OSError:
+            continue
+        for row in map(str.split, lines.splitlines()[1:]):
+            if row[state] == place:
+                found.add(row[inode])
+    return found

@@ -11,6 +11,16 @@ from .model import Report
 
 MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
 SYMBOLS = {PASS: "✓", FAIL: "✗", NOT_APPLICABLE: "–", UNKNOWN: "?"}
+SECTIONS = {
+    "A": "entry point",
+    "B": "call site",
+    "C": "code",
+    "D": "layout",
+    "E": "control flow",
+    "F": "convention",
+    "G": "what else the engine needs",
+}
+"""The groups of the checklist."""
 HEADLINES = {
     "sound": "the interpreter gets what the caller passed",
     "undecided": "not everything could be decided",

@@ -8,6 +8,7 @@ arithmetic that is no stack address at all is issue 6.
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional
 
+from ..chakra.callsite import find_call_site
 from . import mends
 from .assess import Assessment
 from .claims import decisive
@@ -145,9 +146,20 @@ def _convention(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
         cause += f"what stands there is wrong: {claims['R12'].evidence[0]}"
     text = (
         f"store {registers[0]}, {registers[1]} and the arguments at [{sp}], [{sp}+8], …"
-        " before the call, or store the argument registers in the header"
+        f" before {_the_call(a)}, or store the argument registers in the header"
     )
     return Present(cause, Mend([text], proved=False))
+
+
+def _the_call(a: Assessment) -> str:
+    """The caller's call instruction and where it stands, as far as it can be told."""
+    site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
+    if site.call is None or site.return_address is None:
+        return "the call"
+    place, _, text = site.call.split(" ", 2)
+    symbol = a.memory.symbol_at(int(place, 16))
+    where = symbol.at(int(place, 16)) if symbol else "in jitted code"
+    return f"the `{text}` at {place} ({where})"
 
 
 def _alignment(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:

@@ -46,7 +46,8 @@ def render_trace(trace: Trace, style: Style) -> str:
     verdict = "all consistent" if not trace.failures else f"{trace.failures} went wrong"
     if not trace.calls:
         verdict = "nothing to judge"
-    page.text("trace", f"{trace.calls} calls, {verdict}; ended: {trace.ended}")
+    plural = "call" if trace.calls == 1 else "calls"
+    page.wrapped("trace", f"{trace.calls} {plural}, {verdict}; ended: {trace.ended}")
     page.wrapped("", seen or "no event was seen")
     if trace.first_failure:
         _first(page, trace.first_failure)

@@ -51,6 +51,8 @@ HOSTILE = [
     "名前" * 40,
     "a" * 500,
 ]
+TOGETHER = [" ".join(HOSTILE[:7]), "".join(HOSTILE[7:11]), *HOSTILE[11:]]
+"""The same in fewer texts, for what takes long."""
 FIXED = {"arch", "os", "source", "verdict", "id", "state", "kind", "written_by", "role"}
 """Words of ours, which no target can choose."""
 
@@ -254,7 +256,7 @@ def test_how_it_looks(reports: Dict[str, Report], chromium: Browser, name: str) 
     assert len(chromium.requests) == 1, "the file itself"
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("text", TOGETHER, ids=range(len(TOGETHER)))
 def test_no_name_breaks_the_page(
     reports: Dict[str, Report], chromium: Browser, text: str
 ) -> None:

@@ -8,6 +8,7 @@ speaks to the browser; the content security policy holds whatever else may come.
 
 import base64
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def write(report: Report, path: str) -> None:
     write_text(path, render(report))
 
 
+@lru_cache(maxsize=1)
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

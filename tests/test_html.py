@@ -367,6 +367,8 @@ def test_on_paper(reports: Dict[str, Report], chromium: Browser) -> None:
     """Paper is light, scrolls nothing, and shows what is folded on the screen."""
     page = chromium.open(render(reports["traced"]))
     page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     colour = "getComputedStyle(document.querySelector('section')).backgroundColor"
     assert page.evaluate(colour) == "rgb(255, 255, 255)"
     assert not page.locator("#R1").evaluate("one => one.open")

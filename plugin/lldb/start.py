@@ -1,8 +1,9 @@
 """Starts a scripted session's program in lldb, and stops it at its start.
 
 `thunk-inspect run` has lldb call this before the session proper. What it is to start
-stands in a file; it says `thunk-run: started` when the program is stopped, or writes
-why not as the session's outcome and ends lldb.
+stands in a file; it says `thunk-run: starting` when it begins to run the program and
+`thunk-run: started` when that is stopped, or writes why not as the session's outcome
+and ends lldb.
 """
 
 import json
@@ -62,6 +63,7 @@ def _start(debugger: Any, wanted: "dict[str, Any]") -> None:
         target.ConnectRemote(debugger.GetListener(), place, "gdb-remote", error)
         _check(error)
     else:
+        print("thunk-run: starting", flush=True)
         _launch(target, wanted)
 
 
@@ -79,11 +81,17 @@ def _launch(target: Any, wanted: "dict[str, Any]") -> None:
     path, *arguments = wanted["command"]
     info = lldb.SBLaunchInfo(arguments)
     info.SetExecutableFile(lldb.SBFileSpec(path), True)
-    info.SetLaunchFlags(lldb.eLaunchFlagStopAtEntry | lldb.eLaunchFlagDisableASLR)
+    flags = lldb.eLaunchFlagStopAtEntry
+    info.SetLaunchFlags(flags | lldb.eLaunchFlagDisableASLR)
     for number in range(3):
         info.AddOpenFileAction(number, os.devnull, not number, bool(number))
     error = lldb.SBError()
     process = target.Launch(info, error)
+    if error.Fail() and "personality" in str(error):
+        # Containers may forbid it, and nothing depends on it.
+        info.SetLaunchFlags(flags)
+        error = lldb.SBError()
+        process = target.Launch(info, error)
     _check(error)
     _go_to(process, lldb.eStopReasonExec)
     if wanted["has_main"]:
@@ -91,7 +99,8 @@ def _launch(target: Any, wanted: "dict[str, Any]") -> None:
             "main", target.GetExecutable().GetFilename()
         )
     else:
-        entry = target.GetExecutable().GetObjectFileEntryPointAddress()
+        module = target.FindModule(target.GetExecutable())
+        entry = module.GetObjectFileEntryPointAddress()
         point = target.BreakpointCreateBySBAddress(entry)
     here = process.GetSelectedThread().GetFrameAtIndex(0).GetPCAddress()
     if here != point.GetLocationAtIndex(0).GetAddress():

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -15,7 +16,7 @@ from .children import NotRun, Watch, start
 from .launch import Launch
 from .program import Program
 
-STARTED = "thunk-run: started"
+STARTING, STARTED = "thunk-run: starting", "thunk-run: started"
 READY = 60.0
 """Seconds for what lldb does before the program runs: reading large symbols."""
 
@@ -76,13 +77,18 @@ class Lldb:
         """Until the program is stopped at its start."""
         if self._launch:
             self._launch.begin()
-        limit = time.monotonic() + READY + seconds
         try:
-            while not any(STARTED in line for line in self.said):
-                self._read(limit, "the program did not come to its start in time")
+            self._wait_for((STARTING, STARTED), READY, "lldb did not load it in time")
+            late = "the program did not come to its start in time"
+            self._wait_for((STARTED,), seconds, late)
         finally:
             if self._launch:
                 self._launch.close()
+
+    def _wait_for(self, lines: Sequence[str], seconds: float, late: str) -> None:
+        limit = time.monotonic() + seconds
+        while not any(line in self.said for line in lines):
+            self._read(limit, late)
 
     def wait_for_end(self, seconds: float, done: Callable[[], bool]) -> None:
         """Until the order is done or lldb has ended."""

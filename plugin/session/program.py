@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
@@ -19,6 +20,8 @@ from ..target import ThunkError
 from .children import NotRun
 
 MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+DF_1_PIE = 0x8000000
+"""What tells a static program that may stand anywhere from a library."""
 HOSTS = {"amd64": "x86_64", "arm64": "aarch64"}
 SYSROOTS = {"aarch64": "/usr/aarch64-linux-gnu", "x86_64": "/usr/x86_64-linux-gnu"}
 OTHERS = {
@@ -59,11 +62,14 @@ def examine(given: str) -> Program:
             if start != b"\x7fELF":
                 raise ThunkError(f"{given} is no ELF program")
             file.seek(0)
-            return _read(given, path, ELFFile(file))
+            program = _read(given, path, ELFFile(file))
     except OSError as error:
         raise ThunkError(f"cannot read {given}: {error.strerror}") from None
     except (ELFError, ValueError, KeyError, UnicodeError):
         raise ThunkError(f"{given} is a damaged ELF file") from None
+    if not os.access(path, os.X_OK):
+        raise ThunkError(f"{given} is not executable: chmod +x it")
+    return program
 
 
 def _find(given: str) -> str:
@@ -74,29 +80,29 @@ def _find(given: str) -> str:
         raise ThunkError(f"{given} is a folder: give the program in it")
     if not os.path.isfile(path):
         raise ThunkError(f"{given} is no file")
-    if not os.access(path, os.X_OK):
-        raise ThunkError(f"{given} is not executable: chmod +x it")
     return path
 
 
 def _read(given: str, path: str, elf: ELFFile) -> Program:
-    if elf.elfclass != 32 and elf.elfclass != 64:
-        raise ThunkError(f"{given} is a damaged ELF file")
     if elf.elfclass == 32:
         raise ThunkError(f"{given} is a 32-bit program: arm64 and x86-64 are known")
     machine = elf["e_machine"]
-    if machine not in MACHINES:
+    if machine not in MACHINES or not elf.little_endian:
         name = str(machine).replace("EM_", "").lower()
         raise ThunkError(f"{given} is for {name}: arm64 and x86-64 are known")
     kind = elf["e_type"]
     if kind == "ET_CORE":
         raise ThunkError(f"{given} is a core file: open it in gdb or lldb")
-    if kind not in ("ET_EXEC", "ET_DYN") or not elf["e_entry"]:
-        raise ThunkError(f"{given} is a library: give the program that loads it")
-    interpreter = None
+    interpreter, position_independent = None, False
     for segment in elf.iter_segments():
         if isinstance(segment, InterpSegment):
             interpreter = str(segment.get_interp_name())
+        elif isinstance(segment, DynamicSegment):
+            for tag in segment.iter_tags("DT_FLAGS_1"):
+                position_independent |= bool(tag["d_val"] & DF_1_PIE)
+    program = kind == "ET_EXEC" or interpreter or position_independent
+    if not program or not elf["e_entry"]:
+        raise ThunkError(f"{given} is a library: give the program that loads it")
     return Program(path, MACHINES[machine], interpreter, _has_main(elf))
 
 

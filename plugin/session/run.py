@@ -42,6 +42,8 @@ LONGEST_PLACE = 80
 def run(options: argparse.Namespace, style: Style) -> int:
     """The command; returns its exit status."""
     try:
+        if sys.platform != "linux":
+            raise NotRun("run works on Linux only: use the commands in the debugger")
         program = examine(options.program)
         emulator = emulator_for(program, options.qemu, options.sysroot)
         debugger = find_debugger(options.debugger, program)

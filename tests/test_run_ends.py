@@ -1,0 +1,180 @@
+"""`thunk-inspect run`, and something ends in the middle: nothing is left running."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List
+
+import pytest
+
+from conftest import Console
+from programs import wait_until
+from runs import Run, alive, build
+
+PLACES = [
+    ("gdb", "x86_64"),
+    ("lldb", "x86_64"),
+    ("gdb", "aarch64"),
+    ("lldb", "aarch64"),
+]
+EVERYWHERE = pytest.mark.parametrize("debugger, arch", PLACES)
+BOTH = pytest.mark.parametrize("debugger", ["gdb", "lldb"])
+Starter = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    folder = tmp_path_factory.mktemp("programs")
+    return {
+        "x86_64": build(folder, "x86_64"),
+        "aarch64": build(folder, "aarch64", "-static"),
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Starter]:
+    """Starts runs with a folder for temporary files that must be empty in the end."""
+    runs: List[Run] = []
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+
+    def begin(*words: object) -> Run:
+        runs.append(Run(*words, env={"TMPDIR": str(folder)}))
+        return runs[-1]
+
+    yield begin
+    left = [run.left() for run in runs]
+    for run in runs:
+        run.close()
+    assert not any(left)
+    assert wait_until(lambda: not list(folder.iterdir()), 5), list(folder.iterdir())
+
+
+def said(answer: "subprocess.CompletedProcess[str]") -> str:
+    """The one line of ours; qemu and the program may say something too."""
+    assert answer.returncode == 4, answer
+    assert "Traceback" not in answer.stderr
+    ours = [
+        line for line in answer.stderr.splitlines() if line.startswith("thunk-inspect:")
+    ]
+    assert len(ours) == 1, answer.stderr
+    assert "internal error" not in ours[0]
+    return ours[0]
+
+
+@EVERYWHERE
+def test_the_debugger_is_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str, arch: str
+) -> None:
+    run = start("--debugger", debugger, programs[arch], "wait")
+    run.wait_for("wait")
+    run.kill(run.pid_of(debugger if debugger == "gdb" else "lldb-19"))
+    line = said(run.ends())
+    assert debugger in line and "SIGKILL" in line
+
+
+@BOTH
+def test_qemu_is_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str
+) -> None:
+    run = start("--debugger", debugger, programs["aarch64"], "wait")
+    run.wait_for("wait")
+    run.kill(run.pid_of("qemu"))
+    assert "qemu-aarch64 was ended by SIGKILL" in said(run.ends())
+
+
+@BOTH
+def test_the_program_is_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str
+) -> None:
+    run = start("--debugger", debugger, programs["x86_64"], "wait")
+    run.kill(run.wait_for("wait"))
+    assert "no interpreted call was seen" in said(run.ends())
+
+
+@EVERYWHERE
+def test_we_are_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str, arch: str
+) -> None:
+    """Even then nothing is left, children's children included."""
+    run = start("--debugger", debugger, programs[arch], "wait")
+    run.wait_for("wait")
+    run.kill(run.process.pid)
+    assert run.ends().returncode == -signal.SIGKILL
+
+
+@EVERYWHERE
+def test_our_worker_is_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str, arch: str
+) -> None:
+    run = start("--debugger", debugger, programs[arch], "wait")
+    run.wait_for("wait")
+    worker = run.pids[1]
+    run.kill(worker)
+    assert "SIGKILL" in said(run.ends())
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_we_are_told_to_stop(
+    start: Starter,
+    programs: Dict[str, Path],
+    debugger: str,
+    arch: str,
+    number: str,
+) -> None:
+    run = start("--debugger", debugger, programs[arch], "wait")
+    run.wait_for("wait")
+    run.kill(run.process.pid, signal.Signals[number])
+    assert said(run.ends()) == f"thunk-inspect: stopped by {number}"
+
+
+@BOTH
+def test_a_daemon_is_ended_with_us(
+    start: Starter, programs: Dict[str, Path], debugger: str
+) -> None:
+    run = start("--debugger", debugger, programs["x86_64"], "daemon")
+    daemon = run.wait_for("daemon")
+    run.pids.append(daemon)
+    assert "exited with 0" in said(run.ends())
+    assert not alive(daemon)
+
+
+def test_a_daemon_under_qemu(start: Starter, programs: Dict[str, Path]) -> None:
+    run = start(programs["aarch64"], "daemon")
+    run.pids.append(run.wait_for("daemon"))
+    said(run.ends())
+
+
+@BOTH
+def test_ended_before_there_is_a_program(
+    start: Starter, programs: Dict[str, Path], debugger: str
+) -> None:
+    """A signal that comes while the debugger starts."""
+    run = start("--debugger", debugger, programs["x86_64"], "wait")
+    children = f"/proc/{run.process.pid}/task/{run.process.pid}/children"
+    assert wait_until(lambda: Path(children).read_text().strip())
+    os.kill(run.process.pid, signal.SIGTERM)
+    said(run.ends())
+
+
+def test_a_signal_that_is_ignored_stays_ignored(
+    console: Console, programs: Dict[str, Path]
+) -> None:
+    """As under nohup."""
+    main = "import sys; from thunk_inspect.cli import main; sys.exit(main())"
+    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    words = [sys.executable, "-c", f"{ignore}; {main}", "run"]
+    run = subprocess.Popen(
+        [*words, str(programs["x86_64"]), "wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout and run.stdout.readline().startswith("wait")
+    run.send_signal(signal.SIGHUP)
+    run.send_signal(signal.SIGTERM)
+    _, error = run.communicate(timeout=30)
+    assert error == "thunk-inspect: stopped by SIGTERM\n"

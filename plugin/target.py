@@ -179,6 +179,14 @@ class Memory:
         return max(self._frames.values(), key=len, default=[])
 
     def read(self, address: int, size: int) -> bytes:
+        # Nearly every read is of a word in a line that is there already.
+        line = self.lines.get(address // LINE)
+        start = address % LINE
+        if line is not None and 0 < size <= len(line) - start:
+            return line[start : start + size]
+        return self._read(address, size)
+
+    def _read(self, address: int, size: int) -> bytes:
         if address < 0 or size < 0 or address + size > MASK64 + 1:
             raise Unreadable(address & MASK64, size)
         if not size:

@@ -158,8 +158,8 @@ def _the_call(a: Assessment) -> str:
         return "the call"
     place, _, text = site.call.split(" ", 2)
     symbol = a.memory.symbol_at(int(place, 16))
-    where = symbol.at(int(place, 16)) if symbol else "in jitted code"
-    return f"the `{text}` at {place} ({where})"
+    where = f" ({symbol.at(int(place, 16))})" if symbol else ""
+    return f"the `{text}` at {place}{where}"
 
 
 def _alignment(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:

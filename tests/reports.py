@@ -11,7 +11,11 @@ from jsonschema import Draft202012Validator
 
 from programs import ROOT
 
-SCHEMAS = {"thunk-report": "report", "thunk-snapshot": "snapshot"}
+SCHEMAS = {
+    "thunk-report": "report",
+    "thunk-snapshot": "snapshot",
+    "thunk-trace": "trace",
+}
 
 Document = Dict[str, Any]
 

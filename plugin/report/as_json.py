@@ -33,6 +33,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "issues": [_issue(issue) for issue in report.issues],
         "verdict": report.verdict,
         "problems": report.problems,
+        "trace": _trace(report),
     }
 
 
@@ -96,6 +97,14 @@ def layout_dict(layout: Layout) -> dict[str, Any]:
         ],
         "problems": layout.problems,
     }
+
+
+def _trace(report: Report) -> Optional[dict[str, Any]]:
+    if report.trace is None:
+        return None
+    from .trace_json import trace_dict
+
+    return trace_dict(report.trace)
 
 
 def _check(check: Check) -> dict[str, Any]:

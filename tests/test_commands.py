@@ -41,7 +41,7 @@ def test_completion_in_gdb(gdb: Session) -> None:
     assert set(COMMANDS) <= set(gdb.run("complete thunk-").output.split())
     options = gdb.run("complete thunk-inspect --").output.split()
     assert {"--json", "--bytes", "--all"} <= set(options)
-    assert gdb.run("complete thunk-inspect --j").output.split() == [
+    assert gdb.run("complete thunk-inspect --js").output.split() == [
         "thunk-inspect",
         "--json",
     ]

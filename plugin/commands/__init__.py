@@ -16,7 +16,8 @@ HELP = (
     Help(
         "thunk-inspect",
         "Find the interpreter thunk here and judge it.",
-        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all] [--html FILE]",
+        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all]"
+        " [--html|--junit|--markdown F]",
         """Looks for ChakraCore's dynamic interpreter thunk from wherever the selected
 thread is stopped: pc, return addresses, function objects, the stack, executable
 memory. Proves what its instructions do, decodes what the interpreter reads, and
@@ -27,7 +28,10 @@ says what is wrong, why, and how to mend it.
   --json    the report as JSON
   --bytes   the header's bytes and every instruction, even when all is well
   --all     the evidence of every check
-  --html FILE  the whole report as one HTML file as well, in place of what is there""",
+  --html F      the whole report as one HTML file, beside what is shown
+  --junit F     the checks as JUnit XML, as CI systems read it
+  --markdown F  a summary in Markdown
+            each replaces the file F""",
     ),
     Help(
         "thunk-layout",

@@ -13,6 +13,7 @@ from ..report import backtrace, compare, find
 from ..report.as_json import layout_dict, to_json
 from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
+from ..report.written import add_options, to_stdout, write_files
 from ..snapshot import save
 from ..target import Memory, ThunkError
 from . import HELP
@@ -28,15 +29,14 @@ class Inspect(Command):
         parser.add_argument("--json", action="store_true")
         parser.add_argument("--bytes", action="store_true")
         parser.add_argument("--all", action="store_true")
-        parser.add_argument("--html")
+        add_options(parser, json=False)
 
     def run(self, options: Any, session: Session) -> str:
         target = session.target()
         report = inspect(target, _address(options.address, session))
-        if options.html:
-            from ..report import html
-
-            html.write(report, options.html)
+        write_files(report, options)
+        if to_stdout(options):
+            return ""
         if options.json:
             return to_json(report)
         detail = Detail(everything=options.all, code=options.bytes)

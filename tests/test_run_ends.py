@@ -34,7 +34,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Starter]:
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Starter]:
     """Starts runs with a folder for temporary files that must be empty in the end."""
     runs: List[Run] = []
     folder = tmp_path / "temporary"
@@ -49,7 +49,9 @@ def start(tmp_path: Path) -> Iterator[Starter]:
     for run in runs:
         run.close()
     assert not any(left)
-    assert wait_until(lambda: not list(folder.iterdir()), 5), list(folder.iterdir())
+    # Nobody could take it away when both of our processes were killed at once.
+    if not request.node.name.startswith("test_both_of_us"):
+        assert wait_until(lambda: not list(folder.iterdir()), 5)
 
 
 def said(answer: "subprocess.CompletedProcess[str]") -> str:
@@ -114,6 +116,30 @@ def test_our_worker_is_killed(
     worker = run.pids[1]
     run.kill(worker)
     assert "SIGKILL" in said(run.ends())
+
+
+@EVERYWHERE
+def test_both_of_us_are_killed(
+    start: Starter, programs: Dict[str, Path], debugger: str, arch: str
+) -> None:
+    """With nobody left to end anything, the kernel ends what we started."""
+    run = start("--debugger", debugger, programs[arch], "wait")
+    run.wait_for("wait")
+    for pid in run.pids[:2]:
+        run.kill(pid)
+    assert run.ends().returncode == -signal.SIGKILL
+
+
+@BOTH
+def test_a_debugger_that_does_not_answer(
+    start: Starter, programs: Dict[str, Path], debugger: str
+) -> None:
+    """It is stopped, and so is told nothing: we go all the same."""
+    run = start("--debugger", debugger, programs["x86_64"], "wait")
+    run.wait_for("wait")
+    run.kill(run.pid_of(debugger if debugger == "gdb" else "lldb-19"), signal.SIGSTOP)
+    run.kill(run.process.pid, signal.SIGINT)
+    assert said(run.ends()) == "thunk-inspect: stopped by SIGINT"
 
 
 @EVERYWHERE

@@ -100,9 +100,21 @@ def _ignore_stopping() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+_told: list[int] = []
+"""The signal that told us to stop."""
+
+
 def _interrupt(number: int, frame: Any) -> None:
     _ignore_stopping()
-    raise Interrupted(f"stopped by {signal.Signals(number).name}")
+    _told.append(number)
+    _heed()
+
+
+def _heed() -> None:
+    """Asked again wherever we wait: Python swallows what a signal raises in a
+    finalizer or beside a fork."""
+    if _told:
+        raise Interrupted(f"stopped by {signal.Signals(_told[0]).name}")
 
 
 def start(
@@ -112,10 +124,12 @@ def start(
     parent = os.getpid()
 
     def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(UNREACHED)
 
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         return subprocess.Popen(
             command,
@@ -127,6 +141,8 @@ def start(
         )
     except OSError as error:
         raise NotRun(f"cannot start {command[0]}: {error.strerror}") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 class Watch:
@@ -138,6 +154,7 @@ class Watch:
 
     def wait(self, seconds: float, *files: int) -> list[int]:
         """Which of the files can be read; none when time is up or the child ended."""
+        _heed()
         ready, _, _ = select.select([self._pidfd, *files], [], [], max(0.0, seconds))
         return [file for file in ready if file != self._pidfd]
 

@@ -6,14 +6,19 @@ streams as open files, arguments, environment and folder; then it turns into it.
 exec that fails is told to the other end.
 """
 
+import ctypes
 import json
 import os
 import signal
 import socket
 import sys
 
+PR_SET_PDEATHSIG = 1
+
 
 def main() -> None:
+    # lldb's server would leave the program running when it dies; gdb does not.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     place = socket.socket(socket.AF_UNIX)
     place.connect(sys.argv[1])
     _, files, _, _ = socket.recv_fds(place, 1, 3)

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from ..report.written import add_options
+from ..trace.model import KINDS
 
 DESCRIPTION = """\
 Starts PROGRAM in a debugger of its own, traces every interpreted call until it ends,
@@ -26,7 +27,8 @@ def add_run(commands: Any) -> argparse.ArgumentParser:
         "--break",
         dest="place",
         metavar="WHERE",
-        help="a function, or an address with 0x: stop and judge there",
+        help="stop and judge there: a function, an address with 0x, or a kind of"
+        f" event ({', '.join(KINDS)})",
     )
     parser.add_argument(
         "--hits",

@@ -3,7 +3,15 @@
 from typing import Dict, List, Optional, Tuple
 
 from thunk_inspect.report.text import Style
-from thunk_inspect.target import Frame, Region, Symbol, Target, Unreadable
+from thunk_inspect.target import (
+    Frame,
+    Region,
+    Symbol,
+    Target,
+    ThunkError,
+    Unreadable,
+)
+from thunk_inspect.trace.points import Runner
 
 
 class FakeTarget:
@@ -72,3 +80,9 @@ class FakeSession:
 
     def style(self) -> Style:
         return Style()
+
+    def runner(self) -> Runner:
+        raise ThunkError("nothing runs here")
+
+    def say(self, line: str) -> None:
+        raise AssertionError(f"nobody is to be told: {line}")

@@ -2,14 +2,15 @@
 with the debugger. What they do is in `run`, imported when the first one is typed.
 """
 
-from typing import NamedTuple
 
+class Help:
+    """No NamedTuple and no data class: importing those costs more than all this."""
 
-class Help(NamedTuple):
-    name: str
-    summary: str
-    usage: str
-    text: str
+    def __init__(self, name: str, summary: str, usage: str, text: str) -> None:
+        self.name = name
+        self.summary = summary
+        self.usage = usage
+        self.text = text
 
 
 HELP = (

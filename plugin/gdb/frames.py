@@ -45,7 +45,7 @@ class ScriptFrame(FrameDecorator):  # type: ignore[misc]  # untyped
 
 def script_frame(decorator: Any, place: Any) -> Optional[ScriptFrame]:
     """A decorator for the call of a thunk frame; None if it is not confirmed."""
-    facts, state = place
+    facts, state = place.facts, place.state
     distance = facts.layout_from_entry
     if distance is None:
         return None

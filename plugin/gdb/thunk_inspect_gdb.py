@@ -1,24 +1,28 @@
-"""Loads thunk-inspect into gdb: `source …/plugin/gdb/thunk_inspect_gdb.py`."""
+"""Loads thunk-inspect into gdb: `source …/plugin/gdb/thunk_inspect_gdb.py`.
 
-import importlib.util
+gdb starts with this, so it imports next to nothing: importlib.util and pathlib alone
+would cost as much as all the rest.
+"""
+
+import os
 import sys
-from pathlib import Path
+import types
+from importlib.machinery import ModuleSpec
 
 
 def _load() -> None:
     """Make the folder importable as `thunk_inspect`, unless it is installed so."""
     # Not __file__: gdb leaves it as it was where a script sources another.
-    root = Path(_load.__code__.co_filename).resolve().parent.parent
+    here = os.path.realpath(_load.__code__.co_filename)
+    root = os.path.dirname(os.path.dirname(here))
     if "thunk_inspect" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "thunk_inspect",
-            root / "__init__.py",
-            submodule_search_locations=[str(root)],
-        )
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["thunk_inspect"] = module
-        spec.loader.exec_module(module)
+        package = types.ModuleType("thunk_inspect")
+        package.__path__ = [root]
+        package.__spec__ = ModuleSpec("thunk_inspect", None, is_package=True)
+        package.__file__ = os.path.join(root, "__init__.py")
+        sys.modules["thunk_inspect"] = package
+        with open(package.__file__, encoding="utf-8") as source:
+            exec(compile(source.read(), package.__file__, "exec"), package.__dict__)
     from thunk_inspect.gdb.commands import register
 
     register()

@@ -6,22 +6,28 @@ that is not in a block, remembers which pages are none, and forgets everything w
 process goes on. gdb turns it off: `disable unwinder`, `disable frame-filter`.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Optional
+from __future__ import annotations
 
 import gdb
 from gdb.unwinder import Unwinder
+
+TYPE_CHECKING = False
+"""As type checkers know it; the module of that name costs 3 ms at every start."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 PAGE = 4096
 NAME = "thunk-inspect"
 PC_NAMES = {"aarch64": "pc", "i386:x86-64": "rip"}
 
 
-class Place(NamedTuple):
+class Place:
     """A pc in a block: the proof's facts, and the state there."""
 
-    facts: Any
-    state: Any
+    def __init__(self, facts: Any, state: Any) -> None:
+        self.facts = facts
+        self.state = state
 
 
 class Blocks:
@@ -35,7 +41,7 @@ class Blocks:
     def _forget(self, event: Any) -> None:
         self._pages.clear()
 
-    def place(self, pc: int) -> Optional[Place]:
+    def place(self, pc: int) -> Place | None:
         """Where in a block a pc is; None, at the cost of a look-up, for any other."""
         page = pc & ~(PAGE - 1)
         if page not in self._pages:
@@ -77,17 +83,18 @@ class ThunkUnwinder(Unwinder):  # type: ignore[misc]  # untyped
         return _unwound(frame, place, pc_name) if place else None
 
 
-class _Frame(NamedTuple):
+class _Frame:
     """What FrameId needs of a frame, in the names that gdb looks for."""
 
-    sp: Any
-    pc: Any
+    def __init__(self, sp: Any, pc: Any) -> None:
+        self.sp = sp
+        self.pc = pc
 
 
 def _unwound(frame: Any, place: Place, pc_name: str) -> Any:
     from ..proof.values import Entry, Slot
 
-    facts, state = place
+    facts, state = place.facts, place.state
     arch = facts.thunk.arch
     entry_sp = _number(frame.read_register(arch.sp)) - state.sp
     home = Entry(arch.lr) if arch.lr else Slot(0)
@@ -115,7 +122,7 @@ def _unwound(frame: Any, place: Place, pc_name: str) -> Any:
     return info
 
 
-def _find(frame: Any, state: Any, wanted: Any, entry_sp: int) -> Optional[int]:
+def _find(frame: Any, state: Any, wanted: Any, entry_sp: int) -> int | None:
     """A value that the caller had, in a register or on the stack."""
     from ..proof.values import Entry
 
@@ -129,7 +136,7 @@ def _find(frame: Any, state: Any, wanted: Any, entry_sp: int) -> Optional[int]:
     return _word(entry_sp) if register is None else None
 
 
-def _word(address: int) -> Optional[int]:
+def _word(address: int) -> int | None:
     try:
         data = gdb.selected_inferior().read_memory(address, 8)
     except (gdb.error, OverflowError):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
@@ -34,24 +35,24 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Starter]:
+def start(request: pytest.FixtureRequest) -> Iterator[Starter]:
     """Starts runs with a folder for temporary files that must be empty in the end."""
     runs: List[Run] = []
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+    # Not pytest's, whose long names are none for sockets.
+    with tempfile.TemporaryDirectory(prefix="ends-", dir="/tmp") as folder:
 
-    def begin(*words: object) -> Run:
-        runs.append(Run(*words, env={"TMPDIR": str(folder)}))
-        return runs[-1]
+        def begin(*words: object) -> Run:
+            runs.append(Run(*words, env={"TMPDIR": folder}))
+            return runs[-1]
 
-    yield begin
-    left = [run.left() for run in runs]
-    for run in runs:
-        run.close()
-    assert not any(left)
-    # Nobody could take it away when both of our processes were killed at once.
-    if not request.node.name.startswith("test_both_of_us"):
-        assert wait_until(lambda: not list(folder.iterdir()), 5)
+        yield begin
+        left = [run.left() for run in runs]
+        for run in runs:
+            run.close()
+        assert not any(left)
+        # Nobody could empty it when both of our processes were killed at once.
+        if not request.node.name.startswith("test_both_of_us"):
+            assert wait_until(lambda: not os.listdir(folder), 5), os.listdir(folder)
 
 
 def said(answer: "subprocess.CompletedProcess[str]") -> str:

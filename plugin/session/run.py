@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Optional
 
 from ..report.model import Report
-from ..report.text import Style, render
+from ..report.page import Style
+from ..report.text import render
 from ..report.trace import render_trace
 from ..report.written import to_stdout, write_files
 from ..target import ThunkError, one_line
@@ -35,7 +36,7 @@ STARTING = 10.0
 REPORTING = 60.0
 """Seconds beyond the time-out in which the debugger must have answered: it reads
 symbols, samples a program that hangs, and proves blocks."""
-LONGEST_PLACE = 80
+LONGEST_PLACE = 96
 """A socket's path may be 107 bytes long."""
 
 
@@ -135,7 +136,7 @@ class _Session:
             if not self._done():
                 raise self._explained(error) from None
         outcome = read_outcome(self._order.result)
-        if outcome.report is None:
+        if outcome.report is None and outcome.state != HUNG:
             self._explain_qemu()
         return outcome
 
@@ -192,7 +193,8 @@ class _Session:
         """NotRun when somebody ended qemu from outside, which debuggers cannot tell."""
         if self._qemu:
             try:
-                ended = self._qemu.child.wait(0)
+                # Its connections close a moment before it has ended.
+                ended = self._qemu.child.wait(1)
             except subprocess.TimeoutExpired:
                 return
             if ended in (-signal.SIGKILL, -signal.SIGTERM):

@@ -12,7 +12,8 @@ from typing import Optional
 from . import setup
 from .inspection import inspect
 from .report.as_json import to_json
-from .report.text import Detail, Style, render
+from .report.page import Style
+from .report.text import Detail, render
 from .report.written import add_options, to_stdout, write_files
 from .session.arguments import add_run
 from .snapshot import load

@@ -7,7 +7,7 @@ unsigned 64-bit numbers of the target's address space.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 MASK64 = (1 << 64) - 1
 
@@ -127,6 +127,8 @@ class Memory:
         self.lines: dict[int, bytes] = {}
         self.symbols: dict[int, Optional[Symbol]] = {}
         self.named: dict[str, Optional[int]] = {}
+        self.derived: dict[object, Any] = {}
+        """What the rooms above worked out from this memory; it goes with it."""
         self._unreadable: dict[int, bool] = {}
         self._registers: Optional[dict[str, int]] = None
         self._regions: tuple[bool, Optional[list[Region]]] = (False, None)

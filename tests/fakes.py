@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Optional, Tuple
 
-from thunk_inspect.report.text import Style
+from thunk_inspect.report.page import Style
 from thunk_inspect.target import (
     Frame,
     Region,

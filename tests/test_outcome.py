@@ -11,7 +11,8 @@ from sessions import Session
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_json
 from thunk_inspect.report.model import Report
-from thunk_inspect.report.text import Detail, Style, render
+from thunk_inspect.report.page import Style
+from thunk_inspect.report.text import Detail, render
 from thunk_inspect.session.outcome import read_outcome
 from thunk_inspect.session.seam import STOPPED, Order, Outcome, write_outcome
 from thunk_inspect.snapshot import load

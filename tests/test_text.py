@@ -14,7 +14,8 @@ from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document
 from sessions import Session
 from thunk_inspect.inspection import inspect
-from thunk_inspect.report.text import Detail, Style, render
+from thunk_inspect.report.page import Style
+from thunk_inspect.report.text import Detail, render
 from thunk_inspect.snapshot import SnapshotTarget
 
 ESCAPE = "\x1b"

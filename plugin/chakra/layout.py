@@ -7,7 +7,9 @@
 Facts: lib/Runtime/Language/JavascriptStackWalker.h, lib/Runtime/Base/CallInfo.h.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from struct import unpack
 from typing import Optional
 
 from ..arch import WORD
@@ -144,11 +146,23 @@ def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
     count = layout.call_info.arguments
     if layout.problems:
         count = min(count, 4)
-    for i in range(min(count, limit)):
-        raw = _word(memory, layout.address + ARGS + WORD * i, f"args[{i}]", layout)
-        if raw is None:
-            break
+    for raw in _raw_args(memory, layout, min(count, limit)):
         layout.args.append(decode(raw, memory, library))
+
+
+def _raw_args(memory: Memory, layout: Layout, count: int) -> Iterator[int]:
+    """The words of args, up to the first that cannot be read."""
+    first = layout.address + ARGS
+    try:
+        yield from unpack(f"<{count}Q", memory.read(first, WORD * count))
+        return
+    except ThunkError:
+        pass
+    for i in range(count):
+        raw = _word(memory, first + WORD * i, f"args[{i}]", layout)
+        if raw is None:
+            return
+        yield raw
 
 
 def args_readable(memory: Memory, layout: Layout) -> Optional[bool]:

@@ -67,6 +67,14 @@ def try_function(
     """As read_function, or None where there is no function that is confirmed."""
     if offsets is None or not address or address % WORD:
         return None
+    key = ("function", address, offsets)
+    if key not in memory.derived:
+        memory.derived[key] = _confirmed(memory, address, offsets)
+    known: Optional[Function] = memory.derived[key]
+    return known
+
+
+def _confirmed(memory: Memory, address: int, offsets: Offsets) -> Optional[Function]:
     try:
         function = read_function(memory, address, offsets)
     except ThunkError:

@@ -85,6 +85,15 @@ class StackReader:
         except ThunkError:
             return None
 
+    def pair(self, address: int) -> Optional[tuple[int, int]]:
+        """The two words of a frame record; None when they cannot be read."""
+        words = self._pieces.get(address // PIECE)
+        offset = address % PIECE
+        if words is not None and not offset % WORD and offset < PIECE - WORD:
+            return words[offset // WORD], words[offset // WORD + 1]
+        saved, back = self.word(address), self.word(address + WORD)
+        return None if saved is None or back is None else (saved, back)
+
     def words(self, address: int, end: int) -> Optional[memoryview]:
         """The words from an address on, as far as one piece and `end` reach."""
         number, offset = divmod(address, PIECE)
@@ -101,6 +110,15 @@ class StackReader:
             return memoryview(self._memory.read(start, PIECE)).cast("Q")
         except ThunkError:
             return None
+
+
+def _astray(record: int, saved: int) -> str:
+    """Why a frame record does not lead to another."""
+    if saved == record:
+        return f"the frame chain loops at {record:#x}"
+    if saved < record or saved % WORD:
+        return f"the frame chain goes astray at {record:#x}: {saved:#x}"
+    return f"the frame chain leaves the stack at {record:#x}: {saved:#x}"
 
 
 def _packed(value: int) -> bytes:
@@ -147,25 +165,18 @@ class Walker:
     def chain(self, start: int) -> Iterator[Record]:
         """Frame records upwards from a frame pointer; the last word is `why`."""
         self.why = "the frame chain ends"
-        record = start
+        record, pair = start, self.reader.pair
         for _ in range(MAX_RECORDS):
-            saved, back = self.reader.word(record), self.reader.word(record + WORD)
-            if saved is None or back is None:
+            words = pair(record)
+            if words is None:
                 self.why = f"the frame record at {record:#x} cannot be read"
                 return
+            saved, back = words
             yield Record(record, saved, back)
             if saved < FIRST_ADDRESS:
                 return
-            if saved == record:
-                self.why = f"the frame chain loops at {record:#x}"
-                return
-            if saved < record or saved % WORD:
-                self.why = f"the frame chain goes astray at {record:#x}: {saved:#x}"
-                return
-            if saved - record > MAX_FRAME_STEP:
-                self.why = (
-                    f"the frame chain leaves the stack at {record:#x}: {saved:#x}"
-                )
+            if not 0 < saved - record <= MAX_FRAME_STEP or saved % WORD:
+                self.why = _astray(record, saved)
                 return
             record = saved
         self.why = f"more than {MAX_RECORDS} frames"
@@ -173,25 +184,29 @@ class Walker:
     def layout(self, address: int) -> Layout:
         return read_layout(self.memory, address & MASK64, self.offsets, SHOWN_ARGS)
 
-    def frames(self, start: int) -> Iterator[JsFrame]:
-        """Every frame of a chain, native ones too, from the innermost on.
+    def frames(self, start: int, native: bool = True) -> Iterator[JsFrame]:
+        """Every frame of a chain, from the innermost on; the native ones if wanted.
 
         The frame that a return address leads into has the record that is saved beside
         it as its own.
         """
+        kind_of = self.places.kind
         for record in self.chain(start):
-            kind, thunk = self.places.kind(record.back)
-            if kind == "stub" and thunk:
+            kind, _ = kind_of(record.back)
+            if kind == "stub":
                 layout = self.layout(record.saved + ANCHOR)
                 yield JsFrame("interpreted", record.back, record.saved, layout)
-            elif kind == "code" and record.saved:
-                layout = self.layout(record.saved + ANCHOR)
-                jitted = layout.looks_sound
-                name = "jitted" if jitted else "native"
-                shown = layout if jitted else None
-                yield JsFrame(name, record.back, record.saved, shown)
-            else:
+                continue
+            jitted = self._jitted(record) if kind == "code" and record.saved else None
+            if jitted:
+                yield JsFrame("jitted", record.back, record.saved, jitted)
+            elif native:
                 yield JsFrame("native", record.back, record.saved)
+
+    def _jitted(self, record: Record) -> Optional[Layout]:
+        """The layout of a frame of jitted code; None if it is not confirmed."""
+        layout = self.layout(record.saved + ANCHOR)
+        return layout if layout.looks_sound else None
 
     def left_over(self, facts: Facts, sp: int) -> Iterator[JsFrame]:
         """Frames of a stack without chain: slots whose function owns their stub."""

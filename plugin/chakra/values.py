@@ -39,12 +39,19 @@ def decode(raw: int, memory: Memory, library: Optional[int] = None) -> JsValue:
         return JsValue(raw, "null-pointer", "a null pointer, no value")
     if raw % 8:
         return JsValue(raw, "unreadable", f"{raw:#x} is no value")
+    key = ("value", raw, library)
+    if key not in memory.derived:
+        memory.derived[key] = _object(raw, memory, library)
+    known: JsValue = memory.derived[key]
+    return known
+
+
+def _object(raw: int, memory: Memory, library: Optional[int]) -> JsValue:
     try:
         memory.word(raw)
     except ThunkError:
         return JsValue(raw, "unreadable", f"{raw:#x} cannot be read")
-    found = describe(raw, memory, library)
-    return JsValue(raw, "object", found.text)
+    return JsValue(raw, "object", describe(raw, memory, library).text)
 
 
 def may_be_value(raw: int, memory: Memory) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Optional, Protocol
 
-from ..report.text import Style
+from ..report.page import Style
 from ..target import Target
 from ..trace.points import Runner
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
@@ -11,6 +10,7 @@ from typing import Any, Callable, Optional
 import gdb
 
 from ..target import MASK64, ThunkError, Unreadable
+from ..trace.clock import limited
 from ..trace.points import (
     AT_POINT,
     ELSEWHERE,
@@ -120,19 +120,16 @@ class GdbRunner:
         return hit
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        if deadline is not None and time.monotonic() >= deadline:
+            return Stop(TIME_UP, "time is up")
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
         self._late = False
-        timer = None
-        if deadline is not None:
-            wait = max(0.0, deadline - time.monotonic())
-            timer = threading.Timer(wait, self._interrupt)
-            timer.daemon = True
-            timer.start()
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         try:
-            gdb.execute("continue")
+            with limited(deadline, self._interrupt):
+                gdb.execute("continue")
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
@@ -140,8 +137,6 @@ class GdbRunner:
         finally:
             gdb.events.stop.disconnect(self._stopped)
             gdb.events.exited.disconnect(self._exited)
-            if timer:
-                timer.cancel()
         if self._error:
             raise self._error
         return self._stop or Stop(ELSEWHERE, "the process stopped")

@@ -6,7 +6,7 @@ from typing import Optional
 
 import gdb
 
-from ..report.text import Style, utf8_locale
+from ..report.page import Style, utf8_locale
 from ..target import MASK64, ThunkError
 from .runner import GdbRunner
 from .target import GdbTarget

@@ -6,7 +6,6 @@ The timer's thread must not print: lldb holds its output while the process runs.
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -14,6 +13,7 @@ from typing import Any, Optional
 import lldb
 
 from ..target import MASK64, ThunkError, Unreadable
+from ..trace.clock import limited
 from ..trace.points import (
     AT_POINT,
     ELSEWHERE,
@@ -124,18 +124,18 @@ class LldbRunner:
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         """lldb's own mode of waiting is used: nothing is shown of stops between."""
+        if deadline is not None and time.monotonic() >= deadline:
+            return Stop(TIME_UP, "time is up")
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stay = None
         self._late = False
         was_async = self._debugger.GetAsync()
         self._debugger.SetAsync(False)
         _running.append(self)
-        timer = self._timer()
         try:
-            error = self._process.Continue()
+            with limited(deadline, self._interrupt):
+                error = self._process.Continue()
         finally:
-            if timer:
-                timer.cancel()
             _running.pop()
             self._debugger.SetAsync(was_async)
         if self._error:
@@ -143,15 +143,6 @@ class LldbRunner:
         if error.Fail():
             raise ThunkError(f"cannot let the process run: {error}")
         return self._reason()
-
-    def _timer(self) -> Optional[threading.Timer]:
-        if self._deadline is None:
-            return None
-        wait = max(0.0, self._deadline - time.monotonic())
-        timer = threading.Timer(wait, self._interrupt)
-        timer.daemon = True
-        timer.start()
-        return timer
 
     def _interrupt(self) -> None:
         self._late = True
@@ -175,6 +166,8 @@ class LldbRunner:
                 return self._signal(thread)
             if reason == lldb.eStopReasonBreakpoint:
                 number = thread.GetStopReasonDataAtIndex(0)
+                if number in self._points and self._late:
+                    return Stop(TIME_UP, "time is up")
                 return Stop(ELSEWHERE, f"break point {number}")
             if reason == lldb.eStopReasonException:
                 return Stop(SIGNALLED, thread.GetStopDescription(80))

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import lldb
 
-from ..report.text import Style, utf8_locale
+from ..report.page import Style, utf8_locale
 from ..target import MASK64, ThunkError
 from .runner import LldbRunner
 from .target import LldbTarget, register_value, symbol_start

@@ -1,6 +1,7 @@
 """`thunk-bt`: the JavaScript stack as text and as JSON."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Optional
 
 from ..arch import ANCHOR
@@ -8,7 +9,8 @@ from ..chakra.stack import JsFrame, Walk, Walker, native_name
 from ..checklist import Assessment
 from ..target import Memory
 from .as_json import hexed, layout_dict
-from .text import COLOURS, Page, Style
+from .page import Page, Style
+from .text import COLOURS
 
 FORMAT, VERSION = "thunk-bt", 1
 
@@ -26,11 +28,9 @@ def walk(a: Assessment, limit: Optional[int], native: bool) -> Walk:
     from ..chakra.locate import Locator
 
     walker = Walker(a.memory, Locator(a.memory, a.arch), offsets)
-    found = _frames(a, walker)
+    found = _frames(a, walker, native)
     scripts = 0
     for frame in found:
-        if frame.kind == "native" and not native:
-            continue
         result.frames.append(frame)
         scripts += frame.kind != "native"
         if limit is not None and scripts >= limit:
@@ -40,7 +40,7 @@ def walk(a: Assessment, limit: Optional[int], native: bool) -> Walk:
     return result
 
 
-def _frames(a: Assessment, walker: Walker) -> "Any":
+def _frames(a: Assessment, walker: Walker, native: bool) -> Iterator[JsFrame]:
     """The call in hand first, if no frame record holds it yet; then the chain."""
     registers = a.memory.registers()
     if not a.convention.anchored:
@@ -57,7 +57,7 @@ def _frames(a: Assessment, walker: Walker) -> "Any":
         anchored = a.facts.fp_at_call is not None and state is not None
         if anchored and not _before_frame(a):
             start = a.call.layout - ANCHOR
-    yield from walker.frames(start)
+    yield from walker.frames(start, native)
 
 
 def _before_frame(a: Assessment) -> bool:
@@ -78,14 +78,13 @@ def _position(frame: JsFrame) -> str:
 
 
 def to_json(result: Walk, memory: Memory) -> str:
-    frames = [_entry(n, frame, memory) for n, frame in enumerate(result.frames)]
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "frames": frames,
-        "ended": result.ended,
-    }
-    return json.dumps(document, indent=1)
+    """A frame on each line: there may be very many."""
+    frames = (_entry(n, frame, memory) for n, frame in enumerate(result.frames))
+    lines = ",\n  ".join(map(json.dumps, frames))
+    return (
+        f'{{"format": "{FORMAT}", "version": {VERSION},\n "frames": [\n  {lines}\n ],'
+        f'\n "ended": {json.dumps(result.ended)}}}'
+    )
 
 
 def _entry(number: int, frame: JsFrame, memory: Memory) -> "dict[str, Any]":

@@ -13,7 +13,8 @@ from ..chakra.patterns import PATTERNS, pattern_block
 from ..checklist import Assessment
 from ..checklist.model import FAIL
 from ..proof import Facts, prove
-from .text import COLOURS, Page, Style
+from .page import Page, Style
+from .text import COLOURS
 
 ROWS = (
     "argument registers",

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..checklist import Assessment
 from .as_json import hexed
-from .text import Page, Style
+from .page import Page, Style
 
 
 def _entry(a: Assessment) -> dict[str, Any]:

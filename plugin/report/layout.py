@@ -7,7 +7,8 @@ from ..chakra.layout import ARGS, Layout, words
 from ..checklist.model import FAIL
 from ..target import Memory
 from .model import StackWord
-from .text import COLOURS, Page, Style
+from .page import Page, Style
+from .text import COLOURS
 
 
 def layout_words(layout: Layout, memory: Memory) -> list[StackWord]:

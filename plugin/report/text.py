@@ -1,22 +1,18 @@
 """A Report as text for a terminal: the answer first, then why, then what to do.
 
-Reads the Report and decides nothing but looks: 80 columns, colour or none, and ASCII
-where the terminal has no UTF-8. Names from the target are cleaned before they get here
-(`clean`), so that no escape sequence of theirs reaches a terminal.
+Reads the Report and decides nothing but looks; how lines are made is in `page`.
 """
 
-import io
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
+from .page import ASCII, INDENT, Page, Style
 from .words import (
     MACHINES,
     PROVED,
     SYMBOLS,
-    clean,
     headline,
     layout_problems,
     meaning,
@@ -24,24 +20,10 @@ from .words import (
     stopped_inside,
 )
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-INDENT = 10
 MAX_CODE, MAX_INSTRUCTION = 14, 29
 MAX_STEPS = 4
 """Edits of a mend that are shown one by one."""
-ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "≠": "#"}
 COLOURS = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow", NOT_APPLICABLE: "dim"}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a report may look; decided once, by whoever knows the terminal."""
-
-    width: int = 80
-    colour: bool = False
-    unicode: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,97 +34,6 @@ class Detail:
     """The evidence of every check."""
     code: bool = False
     """The instructions even when all is well."""
-
-
-def utf8_locale(environment: Mapping[str, str]) -> bool:
-    """Whether the user's locale can show more than ASCII."""
-    names = ("LC_ALL", "LC_CTYPE", "LANG")
-    chosen = next(filter(None, (environment.get(name) for name in names)), "")
-    return "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
-
-
-class Page:
-    """Lines under construction. Every line begins with a label's column."""
-
-    def __init__(self, style: Style) -> None:
-        self.style = style
-        self.lines: list[Text] = []
-
-    def text(self, label: str, *parts: "str | tuple[str, str]") -> None:
-        """One line: a label, then pieces, each plain or (text, style).
-
-        What does not fit is cut, and a … says so.
-        """
-        self.row(f"{label:<{INDENT}}", *parts)
-
-    def row(self, label: str, *parts: "str | tuple[str, str]") -> None:
-        """The same with a label of its own width."""
-        from rich.text import Text
-
-        line = Text(label, style="bold" if label.strip() else "")
-        for part in parts:
-            piece, style = part if isinstance(part, tuple) else (part, "")
-            line.append(clean(self.plain(piece)), style=style or "not bold")
-        line.rstrip()
-        if line.cell_len > self.style.width:
-            more = self.plain("…")
-            line.truncate(self.style.width - len(more))
-            line.append(more)
-        self.lines.append(line)
-
-    def wrapped(
-        self, label: str, text: str, style: str = "", indent: int = INDENT
-    ) -> None:
-        """A paragraph whose further lines are indented below the first."""
-        import textwrap
-
-        room = max(self.style.width - indent, 20)
-        pieces = textwrap.wrap(clean(self.plain(text)), room, break_long_words=True)
-        for n, piece in enumerate(pieces or [""]):
-            self.text(label if n == 0 else " " * indent, (piece, style))
-
-    def packed(self, pieces: Iterable[str]) -> None:
-        """Pieces side by side, as many on a line as fit whole."""
-        line = ""
-        for piece in pieces:
-            longer = f"{line}   {piece}" if line else piece
-            if line and INDENT + len(longer) > self.style.width:
-                self.text("", line)
-                longer = piece
-            line = longer
-        self.text("", line)
-
-    def gap(self) -> None:
-        from rich.text import Text
-
-        if self.lines and self.lines[-1].plain:
-            self.lines.append(Text(""))
-
-    def plain(self, text: str) -> str:
-        if self.style.unicode:
-            return text
-        for symbol, replacement in ASCII.items():
-            text = text.replace(symbol, replacement)
-        return text.encode("ascii", "backslashreplace").decode()
-
-    def render(self) -> str:
-        from rich.console import Console
-
-        out = io.StringIO()
-        console = Console(
-            file=out,
-            width=self.style.width,
-            force_terminal=self.style.colour,
-            color_system="standard" if self.style.colour else None,
-            no_color=not self.style.colour,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
-        for line in self.lines:
-            console.print(line, soft_wrap=True)
-        return out.getvalue().rstrip("\n")
 
 
 def render(report: Report, style: Style = Style(), detail: Detail = Detail()) -> str:
@@ -163,18 +54,7 @@ def _head(page: Page, report: Report) -> None:
     machine = MACHINES.get(report.arch, report.arch)
     colour = {"sound": "bold green", "broken": "bold red"}.get(report.verdict, "yellow")
     present = [issue for issue in report.issues if issue.state == "present"]
-    text = headline(report)
-    room = page.style.width - INDENT - len(machine) - 2
-    import textwrap
-
-    from rich.text import Text
-
-    first, *rest = textwrap.wrap(clean(page.plain(text)), max(room, 20)) or [""]
-    line = Text(f"{report.verdict.upper():<{INDENT}}", style=colour)
-    line.append(f"{first:<{room}}  {machine}")
-    page.lines.append(line)
-    for piece in rest:
-        page.text("", piece)
+    page.headed(report.verdict.upper(), colour, headline(report), machine)
     for issue in present:
         page.wrapped(f"issue {issue.id}", f"{issue.title}: {issue.cause}")
         if issue.mend:

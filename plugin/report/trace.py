@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ..trace.model import Event, FunctionCalls, Hang, Trace
-from .text import COLOURS, Page, Style
+from .page import Page, Style
+from .text import COLOURS
 
 FAIL = COLOURS["fail"]
 KIND_WIDTH = 12

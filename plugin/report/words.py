@@ -45,6 +45,8 @@ CONSEQUENCES = (
 def clean(text: str) -> str:
     """Text from the target without anything that a terminal or a browser would obey:
     control characters, marks that turn the direction of text, halves of surrogates."""
+    if text.isprintable():
+        return text
     return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
 
 

@@ -177,6 +177,8 @@ class Performance:
 
     def _with(self, state: str, said: str, trace: Optional[Trace]) -> Outcome:
         report = self._report
+        if report is None and state == HUNG:
+            return Outcome(state, said, None)
         if report is None:
             why = self._why or "no interpreted call was seen"
             return Outcome(state, f"{said}; {why}", None)

@@ -100,9 +100,12 @@ class GdbRunner:
         def hit() -> bool:
             try:
                 read = register()
-                values = {name: read(name) for name in names}
+                values = {}
+                for name in names:
+                    with contextlib.suppress(gdb.error):
+                        values[name] = read(name)
                 memory = b""
-                if piece:
+                if piece and piece.register in values:
                     with contextlib.suppress(Unreadable):
                         start = values[piece.register] + piece.offset
                         memory = self.read(start & MASK64, piece.size)

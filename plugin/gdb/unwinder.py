@@ -107,7 +107,9 @@ def _unwound(frame: Any, place: Place, pc_name: str) -> Any:
         number = _find(frame, state, value, entry_sp)
         if number is not None:
             values[name] = number
-    if pc_name not in values:
+    if pc_name not in values or arch.fp not in values:
+        # gdb takes a register that is not given for lost, and can then not even tell
+        # the frames of callers that are found by it.
         return None
     values[arch.sp] = entry_sp + arch.return_slot
     kind = frame.read_register(pc_name).type

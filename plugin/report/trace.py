@@ -8,6 +8,13 @@ from .text import COLOURS
 
 FAIL = COLOURS["fail"]
 KIND_WIDTH = 12
+PLACES = {
+    "call": "at its call site",
+    "entered": "at the block's first instruction",
+    "dispatch": "at the dispatch branch",
+    "interpreter": "at the interpreter's first instruction",
+    "returned": "at its return",
+}
 MAX_FUNCTIONS = 20
 """Functions of the summary; those with failures come first."""
 
@@ -60,7 +67,8 @@ def render_trace(trace: Trace, style: Style) -> str:
 
 def _first(page: Page, event: Event) -> None:
     name = event.name or "a function without a name"
-    page.wrapped("first", f"call {event.call} of {name}, at its {event.kind}", FAIL)
+    where = PLACES.get(event.kind, event.kind)
+    page.wrapped("first", f"call {event.call} of {name}, {where}", FAIL)
     page.wrapped("", f"{event.address:#x}  {event.text}")
     for problem in event.problems:
         page.wrapped("", problem, FAIL)

@@ -158,9 +158,9 @@ class Performance:
             broken = self._report is not None and self._report.verdict == "broken"
             self._crash = self._report if broken else self._inspected()
             return None
-        self._report = self._crash or self._report
-        state = CRASHED if stop.reason == SIGNALLED else FAILED
-        return self._answer(state, stop.said)
+        # A trap of the block's own, or one signal too many.
+        self._report = self._inspected() or self._crash or self._report
+        return self._answer(CRASHED if self._report else FAILED, stop.said)
 
     def _hung(self, said: str) -> Outcome:
         tracer = self._tracer

@@ -373,7 +373,7 @@ class Follower:
         wrong = [
             f"{name} {_hex(values.get(name))} (was {value:#x})"
             for name, value in call.kept.items()
-            if values.get(name) != value
+            if values.get(name, value) != value
         ]
         if wrong:
             text = f"R10: not as at entry: {', '.join(wrong)}"

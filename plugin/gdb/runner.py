@@ -24,6 +24,7 @@ from ..trace.points import (
     Stop,
 )
 from .target import GdbTarget
+from .unwinder import resting
 
 
 class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
@@ -131,7 +132,7 @@ class GdbRunner:
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         try:
-            with limited(deadline, self._interrupt):
+            with resting(), limited(deadline, self._interrupt):
                 gdb.execute("continue")
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")

@@ -70,12 +70,29 @@ class Blocks:
             return None
 
 
+_resting: list[bool] = []
+
+
+class resting:
+    """Within this, no frame is unwound: a trace needs the innermost one only, and gdb
+    would have it unwound at every stop."""
+
+    def __enter__(self) -> None:
+        _resting.append(True)
+
+    def __exit__(self, *error: object) -> None:
+        _resting.pop()
+        gdb.invalidate_cached_frames()
+
+
 class ThunkUnwinder(Unwinder):  # type: ignore[misc]  # untyped
     def __init__(self, blocks: Blocks) -> None:
         super().__init__(NAME)
         self._blocks = blocks
 
     def __call__(self, frame: Any) -> Any:
+        if _resting:
+            return None
         pc_name = PC_NAMES.get(frame.architecture().name())
         if pc_name is None:
             return None

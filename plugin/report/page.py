@@ -82,7 +82,11 @@ class Page:
     ) -> None:
         """A paragraph whose further lines are indented below the first."""
         room = max(self.style.width - indent, 20)
-        pieces = textwrap.wrap(clean(self.plain(text)), room, break_long_words=True)
+        text = clean(self.plain(text))
+        if len(text) <= room and text.isascii():
+            self.text(label, (text, style))
+            return
+        pieces = textwrap.wrap(text, room, break_long_words=True)
         for n, piece in enumerate(pieces or [""]):
             self.text(label if n == 0 else " " * indent, (piece, style))
 

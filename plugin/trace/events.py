@@ -12,7 +12,7 @@ from ..arch import WORD, Arch
 from ..chakra.layout import ARGS, CallInfo
 from ..chakra.objects import try_function
 from ..chakra.values import decode
-from ..proof import Offsets
+from ..proof import Facts
 from ..target import MASK64, Memory
 from .follow import Call, Seen
 from .model import CALL, DISPATCH, ENTERED, INTERPRETER, RETURNED, Event
@@ -27,11 +27,9 @@ class Namer:
     def __init__(self) -> None:
         self.known: dict[int, Optional[str]] = {}
 
-    def name(
-        self, memory: Memory, function: int, offsets: Optional[Offsets]
-    ) -> Optional[str]:
+    def name(self, memory: Memory, function: int, facts: Facts) -> Optional[str]:
         if function not in self.known:
-            found = try_function(memory, function, offsets)
+            found = try_function(memory, function, facts.offsets)
             self.known[function] = found.name if found else None
         return self.known[function]
 
@@ -56,8 +54,7 @@ class Writer:
         function = call.function if call else None
         name = None
         if call:
-            offsets = call.watch.facts.offsets
-            name = self.names.name(memory, call.function, offsets)
+            name = self.names.name(memory, call.function, call.watch.facts)
         return self.plain(
             seen.kind,
             hit.thread,

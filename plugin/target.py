@@ -98,6 +98,11 @@ class Target(Protocol):
         """The memory map in order of address; None when it is not known."""
 
     @property
+    def pid(self) -> Optional[int]:
+        """The process' number, as the debugger has it; None where there is none. It
+        may mean nothing on this machine."""
+
+    @property
     def whole_map(self) -> bool:
         """Whether what `regions` leaves out is certain not to be mapped."""
 
@@ -145,6 +150,10 @@ class Memory:
     @property
     def source(self) -> str:
         return self._target.source
+
+    @property
+    def pid(self) -> Optional[int]:
+        return self._target.pid
 
     @property
     def whole_map(self) -> bool:

@@ -19,6 +19,7 @@ class FakeTarget:
 
     source = "snapshot"
     whole_map = True
+    pid = None
 
     def __init__(
         self,

@@ -80,6 +80,7 @@ ARCH = Arch(
     stub_size=8,
     call_sizes=(4,),
     shown=("sp", "x0", "x3"),
+    stub_words=((_B_MASK << 32 | _REGISTER_BRANCH, _B << 32 | _BLR),),
     parse_stub=_parse_stub,
     branch_to=_branch_to,
     dispatch=("br",),

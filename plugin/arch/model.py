@@ -78,6 +78,8 @@ class Arch:
     """Bytes that a call through a register takes, likeliest first."""
     shown: tuple[str, ...]
     """Registers of a report's head: layout pointer and dispatch target among them."""
+    stub_words: tuple[tuple[int, int], ...]
+    """(mask, value) of a stub's eight bytes as a number: what a search looks for."""
     parse_stub: Callable[[bytes, int], Optional[Stub]]
     """(eight bytes, their offset in the block) -> Stub, None when they are none."""
     branch_to: Callable[[int, int], bytes]

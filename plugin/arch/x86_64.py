@@ -77,6 +77,7 @@ ARCH = Arch(
     stub_size=8,
     call_sizes=(2, 3),
     shown=("rsp", "rdi", "rcx", "rdx"),
+    stub_words=((0xFFF8FF, 0xE9D0FF), (0xFFF8FFFF, 0xE9D0FF41)),
     parse_stub=_parse_stub,
     branch_to=_branch_to,
     dispatch=("jmp",),

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD, Arch
-from ..target import Memory, Region, ThunkError
+from ..local import local_process
+from ..target import Memory, ThunkError
+from .scan import agree, promising
 from .thunk import BLOCK_SIZES, Thunk, block_starts, parse
 
 MAX_FRAMES = 256
@@ -23,9 +25,6 @@ MAX_CANDIDATES = 32
 """Return addresses on the stack that are kept to be confirmed."""
 OBJECT_WORDS = 12
 """Words of a would-be function object in which its FunctionInfo is looked for."""
-SCAN_CHUNK = 1 << 20
-SCAN_LIMIT = 1 << 31
-"""Bytes of executable memory that a scan reads at the most."""
 
 
 class Return(NamedTuple):
@@ -123,10 +122,7 @@ class Locator:
     def here(self) -> Found:
         """The block that matters where the thread is stopped."""
         roads: Sequence[Callable[[], Optional[Found]]] = (
-            self._pc,
-            self._return_register,
-            self._frame_chain,
-            self._unwound,
+            self.on_stack,
             self._first_argument,
             self._other_registers,
             self._stack,
@@ -141,6 +137,15 @@ class Locator:
         raise NotFound(
             f"no thunk block found (looked at {', '.join(filter(None, tried))}): stop"
             " in interpreted JavaScript, or give an address: thunk-inspect ADDRESS"
+        )
+
+    def on_stack(self) -> Optional[Found]:
+        """The block that the thread is in, or below: by what costs least."""
+        return (
+            self._pc()
+            or self._return_register()
+            or self._frame_chain()
+            or self._unwound()
         )
 
     def _register(self, name: Optional[str]) -> Optional[int]:
@@ -315,34 +320,16 @@ class Locator:
 
     def scan(self) -> Iterator[Thunk]:
         """Every block in executable memory, where there is a memory map."""
-        left = SCAN_LIMIT
-        for region in self.memory.regions() or []:
-            if "x" not in region.permissions or left <= 0:
-                continue
-            left -= region.end - region.start
-            yield from self._scan_region(region)
-
-    def _scan_region(self, region: Region) -> Iterator[Thunk]:
-        """Look at two stub places of every page; only what has stubs there is read."""
-        step = BLOCK_SIZES[0]
-        start = -(-region.start // step) * step
-        for page in range(start, region.end - step + 1, step):
-            if not self._promising(page):
-                continue
+        regions = self.memory.regions()
+        if not regions:
+            return
+        local = local_process(self.memory.pid)
+        if local and not agree(self.memory, local, self._register(self.arch.sp)):
+            local = None
+        for page in promising(self.memory, regions, self.arch, local):
             thunk = self.block_at(page)
             if thunk and thunk.address == page:
                 yield thunk
-
-    def _promising(self, page: int) -> bool:
-        middle = page + BLOCK_SIZES[0] // 2
-        try:
-            code = self.memory.peek(middle, 2 * self.arch.stub_size)
-        except ThunkError:
-            return False
-        size = self.arch.stub_size
-        one = self.arch.parse_stub(code[:size], 0)
-        other = self.arch.parse_stub(code[size:], size)
-        return one is not None and one == other
 
     def _word(self, address: Optional[int]) -> Optional[int]:
         if address is None:

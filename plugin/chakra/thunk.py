@@ -7,7 +7,9 @@ lib/Backend/InterpreterThunkEmitter.cpp.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Optional
 
 from ..arch import Arch, Stub
@@ -120,14 +122,26 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
 
 
 def _stubs(code: bytes, arch: Arch) -> dict[int, Stub]:
-    """Everything in the block that reads as a stub, by offset."""
-    found: dict[int, Stub] = {}
-    step = arch.stub_size
-    for offset in range(0, len(code) - step + 1, step):
-        stub = arch.parse_stub(code[offset : offset + step], offset)
-        if stub:
-            found[offset] = stub
+    """Everything in the block that reads as a stub, by offset.
+
+    Behind their headers, which hold addresses, the blocks of a process are alike.
+    """
+    found = dict(_stubs_of(code[:MAX_HEADER], 0, arch))
+    found.update(_alike(code[MAX_HEADER:], arch))
     return found
+
+
+@lru_cache(maxsize=64)
+def _alike(code: bytes, arch: Arch) -> tuple[tuple[int, Stub], ...]:
+    return tuple(_stubs_of(code, MAX_HEADER, arch))
+
+
+def _stubs_of(code: bytes, start: int, arch: Arch) -> Iterator[tuple[int, Stub]]:
+    step = arch.stub_size
+    for at in range(0, len(code) - step + 1, step):
+        stub = arch.parse_stub(code[at : at + step], start + at)
+        if stub:
+            yield start + at, stub
 
 
 def _dispatch_end(header: bytes, arch: Arch) -> Optional[int]:

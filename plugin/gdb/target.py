@@ -27,6 +27,12 @@ class GdbTarget:
         return ARCH_NAMES.get(name, str(name))
 
     @property
+    def pid(self) -> Optional[int]:
+        connection = gdb.selected_inferior().connection
+        native = connection is not None and connection.type == "native"
+        return int(gdb.selected_inferior().pid) if native else None
+
+    @property
     def os(self) -> str:
         """gdb tells the ABI that it decided for only in this sentence."""
         text = gdb.execute("show osabi", to_string=True)

@@ -27,6 +27,10 @@ class LldbTarget:
         return ARCH_NAMES.get(name, str(name))
 
     @property
+    def pid(self) -> Optional[int]:
+        return None if self._is_core else int(self._process.GetProcessID())
+
+    @property
     def os(self) -> str:
         triple = self._target.GetTriple()
         if "macos" in triple or "darwin" in triple:

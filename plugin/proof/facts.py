@@ -204,7 +204,7 @@ def _main_path(paths: tuple[Path, ...]) -> Path:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def prove(
     thunk: Thunk,
     convention: Convention,

@@ -25,6 +25,9 @@ class Style:
     unicode: bool = True
 
 
+PLAIN = Style()
+
+
 def utf8_locale(environment: Mapping[str, str]) -> bool:
     """Whether the user's locale can show more than ASCII."""
     names = ("LC_ALL", "LC_CTYPE", "LANG")

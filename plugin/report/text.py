@@ -8,7 +8,7 @@ from typing import Optional
 
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
-from .page import ASCII, INDENT, Page, Style
+from .page import ASCII, INDENT, PLAIN, Page, Style
 from .words import (
     MACHINES,
     PROVED,
@@ -36,7 +36,7 @@ class Detail:
     """The instructions even when all is well."""
 
 
-def render(report: Report, style: Style = Style(), detail: Detail = Detail()) -> str:
+def render(report: Report, style: Style = PLAIN, detail: Detail = Detail()) -> str:
     """The whole report as text."""
     page = Page(style)
     _head(page, report)

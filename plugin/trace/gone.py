@@ -12,6 +12,7 @@ class Gone:
     source = "gone"
     os = "linux"
     whole_map = True
+    pid = None
 
     def __init__(self, arch: str) -> None:
         self.arch = arch

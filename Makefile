@@ -12,6 +12,7 @@ PYTHON := /usr/bin/python3
 VENV := .venv
 CACHE := .cache
 STAMPS := $(CACHE)/stamps
+LLDB_NEW := 23.1.0.post2
 WORKERS ?= $(shell nproc)
 
 .PHONY: inspect test install lint fuzz clean
@@ -23,7 +24,7 @@ inspect: install
 test: install
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
-install: $(STAMPS)/packages $(STAMPS)/venv
+install: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/lldb-new
 	@$(MAKE) --no-print-directory -s -C fixtures
 	@$(MAKE) --no-print-directory -s -C fixtures/engine linux windows \
 	    PYTHON=$(abspath $(VENV)/bin/python) WHEEL_DIR=$(abspath $(CACHE)/wheel)
@@ -36,6 +37,13 @@ $(STAMPS)/venv: setup.cfg pyproject.toml | $(STAMPS)/packages
 	@echo "installing thunk-inspect into $(VENV)"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+# An lldb with scripted frame providers, newer than Debian's, for the tests.
+$(STAMPS)/lldb-new: | $(STAMPS)/packages
+	@echo "installing a newer lldb into $(CACHE)/lldb-new"
+	@$(PYTHON) -m venv --clear $(CACHE)/lldb-new
+	@$(CACHE)/lldb-new/bin/python -m pip install --quiet lldb-for-pwndbg==$(LLDB_NEW)
 	@touch $@
 
 # mypy does not follow an editable installation whose folder has another name.

@@ -155,6 +155,7 @@ class Lldb:
     """lldb with a loop of ours inside that takes commands and returns answers."""
 
     name = "lldb"
+    program = "lldb-19"
     plugin = ROOT / "plugin" / "lldb" / "thunk_inspect_lldb.py"
     load = f"command script import {plugin}"
     kill = "process kill"
@@ -171,7 +172,7 @@ class Lldb:
         words = [word for line in start for word in ("-o", line)]
         self._log = (folder / "lldb.log").open("wb")
         self.process = subprocess.Popen(
-            [need("lldb-19"), "--no-lldbinit", "--batch", *words],
+            [need(self.program), "--no-lldbinit", "--batch", *words],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -248,4 +249,12 @@ class Lldb:
         self._log.close()
 
 
+class NewLldb(Lldb):
+    """An lldb with scripted frame providers."""
+
+    program = str(ROOT / ".cache" / "lldb-new" / "bin" / "lldb")
+
+
 DEBUGGERS: Dict[str, Type[Union[Gdb, Lldb]]] = {"gdb": Gdb, "lldb": Lldb}
+DRIVERS = {**DEBUGGERS, "lldb-new": NewLldb}
+"""All that a session can be opened with; each of DEBUGGERS has to pass every test."""

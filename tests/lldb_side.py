@@ -18,7 +18,19 @@ def serve(debugger: "lldb.SBDebugger") -> None:
     answers = os.fdopen(int(os.environ["LLDB_SIDE_WRITE"]), "w", encoding="utf-8")
     for line in commands:
         result = lldb.SBCommandReturnObject()
-        interpreter.HandleCommand(json.loads(line), result, False)
+        interpreter.HandleCommand(json.loads(line), selected(debugger), result, False)
         answer = {"output": result.GetOutput(), "error": result.GetError()}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def selected(debugger: "lldb.SBDebugger") -> "lldb.SBExecutionContext":
+    """What a command typed now is about. Newer lldbs would otherwise take what was
+    selected when `serve` was called."""
+    target = debugger.GetSelectedTarget()
+    process = target.GetProcess()
+    if not target.IsValid():
+        return lldb.SBExecutionContext(debugger.GetDummyTarget())
+    if process.GetState() != lldb.eStateStopped:
+        return lldb.SBExecutionContext(target)
+    return lldb.SBExecutionContext(process.GetSelectedThread().GetSelectedFrame())

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-from debuggers import DEBUGGERS, Answer, Gdb, Lldb
+from debuggers import DRIVERS, Answer, Gdb, Lldb
 from programs import (
     DEADLINE,
     ENGINE,
@@ -63,7 +63,7 @@ class Session:
     ) -> None:
         """The debugger with the plugin loaded, and no program."""
         self.arch = arch
-        self._debugger = DEBUGGERS[self.name](
+        self._debugger = DRIVERS[self.name](
             self.folder, arch, {**ENVIRONMENT, **(env or {})}
         )
         if plugin:

@@ -64,13 +64,22 @@ class NotFound(ThunkError):
 class Locator:
     """Looks for blocks in one stopped process."""
 
-    def __init__(self, memory: Memory, arch: Arch) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        arch: Arch,
+        native: Callable[[int], bool] = lambda address: False,
+    ) -> None:
+        """`native` knows addresses that are in no block, for less than a read."""
         self.memory = memory
         self.arch = arch
+        self._native = native
         self._blocks: dict[int, Optional[Thunk]] = {}
 
     def block_at(self, address: int) -> Optional[Thunk]:
         """The block that an address lies in."""
+        if self._native(address):
+            return None
         for start, size in block_starts(address):
             thunk = self._block(start, size)
             if thunk and thunk.contains(address):
@@ -89,6 +98,8 @@ class Locator:
 
     def returning_to(self, address: int) -> Optional[Thunk]:
         """The block one of whose stubs' calls returns to an address."""
+        if self._native(address):
+            return None
         for size in self.arch.call_sizes:
             stub = address - size
             if stub % self.arch.stub_size or stub <= 0:

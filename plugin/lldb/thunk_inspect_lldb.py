@@ -22,8 +22,9 @@ def __lldb_init_module(debugger, internal_dict):  # type: ignore[no-untyped-def]
         module = importlib.util.module_from_spec(spec)
         sys.modules["thunk_inspect"] = module
         spec.loader.exec_module(module)
-    from thunk_inspect.lldb.commands import CLASSES, register
+    from thunk_inspect.lldb import commands, frames
 
-    # lldb finds a command's class by name, and only in a module that it imported.
-    globals().update(CLASSES)
-    register(debugger, __name__)
+    # lldb finds a class by name, and only in a module that it imported.
+    globals().update(commands.CLASSES, ThunkFrames=frames.ThunkFrames)
+    commands.register(debugger, __name__)
+    frames.register(debugger, __name__)

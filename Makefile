@@ -5,6 +5,7 @@
 #     make install    Debian packages, .venv, fixtures, engines; a second run does nothing
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
+#     make bench      what the plugin costs, beside the bare debuggers
 #     make clean      remove what was built, but not .venv and downloads
 
 # The debuggers embed Debian's Python: another one on PATH would not match it.
@@ -15,7 +16,7 @@ STAMPS := $(CACHE)/stamps
 LLDB_NEW := 23.1.0.post2
 WORKERS ?= $(shell nproc)
 
-.PHONY: inspect test install lint fuzz clean
+.PHONY: inspect test install lint fuzz bench clean
 .DELETE_ON_ERROR:
 
 inspect: install
@@ -52,14 +53,20 @@ lint: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy -p thunk_inspect
-	$(VENV)/bin/mypy tests tools
+	$(VENV)/bin/mypy tests tools benchmarks
 
 N ?= 10000
 
 fuzz: install
 	$(VENV)/bin/python tools/fuzz.py $(N)
 
+# BENCH="--only find-gdb --quick" and the like.
+bench: install
+	@$(MAKE) --no-print-directory -s -C benchmarks/programs
+	@$(VENV)/bin/python -m benchmarks $(BENCH)
+
 clean:
 	$(MAKE) -s -C fixtures clean
+	$(MAKE) -s -C benchmarks/programs clean
 	$(MAKE) -s -C fixtures/engine clean
 	rm -rf $(CACHE)/wine $(CACHE)/typing build dist *.egg-info .pytest_cache

@@ -1,46 +1,37 @@
 """CPU time of the proof of one block: first sight, and bytes that were seen before.
 
-Run with `.venv/bin/python benchmarks/proof.py`; medians over all sound headers.
+Over all sound headers, in this Python and no debugger; Capstone is loaded already.
 """
 
-import statistics
-import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from blocks import RECIPES
 from mutants import whole
-from thunk_inspect.arch import decode
-from thunk_inspect.chakra.thunk import parse
-from thunk_inspect.proof import Offsets, prove
 
-ROUNDS = 40
+from .figures import Measured, median
+
+FIRST, AGAIN = 0, 1
 
 
-def main() -> None:
+def proved(which: int, rounds: int) -> Measured:
+    """The median header's figure; the details have every header's."""
     names = [name for name in RECIPES if "+" not in name]
-    print(f"{'header':34} {'first ms':>9} {'again ms':>9}")
-    firsts, agains = [], []
-    for name in names:
-        first, again = measure(name)
-        firsts.append(first)
-        agains.append(again)
-        print(f"{name:34} {first:9.2f} {again:9.4f}")
-    print(
-        f"{'median':34} {statistics.median(firsts):9.2f}"
-        f" {statistics.median(agains):9.4f}"
-    )
+    found = {name: measure(name, rounds)[which] for name in names}
+    figure = median(found.values())
+    return Measured(figure, figure, 0, "ms", details={"headers": found})
 
 
-def measure(name: str) -> "tuple[float, float]":
-    """(first sight, seen before) in ms of CPU, medians; Capstone is loaded already."""
+def measure(name: str, rounds: int) -> "tuple[float, float]":
+    """(first sight, seen before) in ms of CPU, medians."""
+    from thunk_inspect.arch import decode
+    from thunk_inspect.chakra.thunk import parse
+    from thunk_inspect.proof import Offsets, prove
+
     mutant = whole(name)
     world = mutant.world
     known = (world.convention, Offsets(*world.offsets), frozenset([world.interpreter]))
     first, again = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         prove.cache_clear()
         decode._decode.cache_clear()
         start = time.process_time()
@@ -52,8 +43,4 @@ def measure(name: str) -> "tuple[float, float]":
         end = time.process_time()
         first.append(1000 * (between - start))
         again.append(1000 * (end - between))
-    return statistics.median(first), statistics.median(again)
-
-
-if __name__ == "__main__":
-    main()
+    return median(first), median(again)

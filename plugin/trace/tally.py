@@ -72,8 +72,20 @@ class Tally:
         trace.ended = ended
         trace.failures = len(self._failed)
         trace.counts = dict(self._counts)
-        trace.functions = [
-            FunctionCalls(one.name, address, one.stub, one.calls, one.failures)
-            for address, one in self._functions.items()
-        ]
+        trace.functions = self._by_stub()
         return trace
+
+    def _by_stub(self) -> list[FunctionCalls]:
+        """Closures of one function are many objects, with one stub."""
+        merged: dict[int, FunctionCalls] = {}
+        for address, one in self._functions.items():
+            key = one.stub or address
+            before = merged.get(key)
+            merged[key] = FunctionCalls(
+                one.name or (before.name if before else None),
+                before.function if before else address,
+                one.stub,
+                one.calls + (before.calls if before else 0),
+                one.failures + (before.failures if before else 0),
+            )
+        return list(merged.values())

@@ -17,7 +17,7 @@ from .events import Writer
 from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
-from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
+from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, RETURNED, Event, Trace
 from .points import AT_POINT, Hit, Runner, Stop
 from .tally import Tally
 from .watching import Watching
@@ -58,7 +58,10 @@ class Tracer:
         self._arch = locator.arch
         self._follower = Follower(locator.arch)
         self.tally = Tally()
-        self.watching = Watching(runner, self._follower, wish.kinds)
+        # Calls that come back are counted, be they shown or not.
+        counted = (RETURNED,) if wish.count else ()
+        kinds = (*wish.kinds, *counted)
+        self.watching = Watching(runner, self._follower, kinds)
         self._writer = Writer(locator.arch)
         self._waiting: list[Seen] = []
         self._told = 0.0

@@ -65,16 +65,15 @@ def _reports() -> "list[Row]":
 
 
 def _scans() -> "list[Row]":
-    whole, sparse = scanning.whole, scanning.sparse
+    titles = {
+        "find": ("dense", "100 blocks in 1 GiB", 2.5),
+        "sparse": ("sparse", "1 GiB reserved, 100 pages", 20),
+    }
     return [
-        Row("find-gdb", "100 blocks in 1 GiB, gdb", 2.5, "×", partial(whole, "gdb"),
-            5, 2, more=True),
-        Row("find-lldb", "100 blocks in 1 GiB, lldb", 2.5, "×", partial(whole, "lldb"),
-            5, 2, more=True),
-        Row("sparse-gdb", "1 GiB reserved, 100 pages, gdb", 20, "×",
-            partial(sparse, "gdb"), 5, 2, more=True),
-        Row("sparse-lldb", "1 GiB reserved, 100 pages, lldb", 20, "×",
-            partial(sparse, "lldb"), 3, 1, more=True),
+        Row(f"{name}-{debugger}", f"{title}, {debugger}", limit, "×",
+            partial(scanning.search, debugger, mode), 5, 2, more=True)
+        for name, (mode, title, limit) in titles.items()
+        for debugger in ("gdb", "lldb")
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ somebody would who looks for blocks with gdb alone. In lldb too gdb's `find` is 
 
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,38 +64,26 @@ def big(debugger: str, mode: str) -> "Iterator[tuple[Any, Area]]":
         yield session, Area(int(pid), int(start, 0))
 
 
-def whole(debugger: str, rounds: int) -> Measured:
-    """Random bytes all over. In turns; each run of ours is at a stop of its own."""
+def search(debugger: str, mode: str, rounds: int) -> Measured:
+    """Both searches in turns. A process is good for one of ours: what is proved is
+    remembered, and `find` populates what was only reserved."""
     ours: list[Sample] = []
     floor: list[Sample] = []
-    with big("gdb", "dense") as (gdb, area), ExitStack() as stack:
-        session = gdb
-        if debugger != "gdb":
-            session, _ = stack.enter_context(big(debugger, "dense"))
-        for _ in turns(rounds):
-            ours += session.timed([OURS_FINDS._replace(resume="stepi")], 1)[0]
-            floor += gdb.timed([Job([area.find], "")], 1)[0]
-    return compared(debugger, ours, floor, {})
-
-
-def sparse(debugger: str, rounds: int) -> Measured:
-    """Reserved memory. A process is good for one look, since `find` populates it."""
-    ours: list[Sample] = []
-    floor: list[Sample] = []
+    grown = ""
     for _ in turns(rounds):
-        with big(debugger, "sparse") as (session, area):
+        with big(debugger, mode) as (session, area):
             before = area.touched()
             ours += session.timed([OURS_FINDS], 1)[0]
             after = area.touched()
+            if after != before:
+                grown = f"the looking populated pages: {before} became {after}"
             if debugger == "gdb":
                 floor += session.timed([Job([area.find], "")], 1)[0]
         if debugger != "gdb":
-            with big("gdb", "sparse") as (gdb, there):
+            with big("gdb", mode) as (gdb, there):
                 floor += gdb.timed([Job([there.find], "")], 1)[0]
-    details: dict[str, Any] = {"touched before": before, "touched after": after}
-    measured = compared(debugger, ours, floor, details)
-    if after != before:
-        measured.failure = f"the looking populated pages: {before} became {after}"
+    measured = compared(debugger, ours, floor, {"touched": after})
+    measured.failure = measured.failure or grown
     return measured
 
 

@@ -11,6 +11,7 @@ import ctypes
 import os
 from array import array
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any, Optional
 
@@ -18,7 +19,7 @@ PAGE = 4096
 PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
 WORD = 8
-ENTRIES = 4096
+ENTRIES = 512
 """Pages of the page map that are looked at at once."""
 NONE = bytes(WORD)
 """The entry of a page that is not there."""
@@ -31,6 +32,7 @@ class Local:
         self.pid = pid
         self._call: Any = ctypes.CDLL(None, use_errno=True).process_vm_readv
         self._call.restype = ctypes.c_ssize_t
+        self._pages: Optional[FileIO] = None
 
     def words(self, first: int, count: int) -> Optional[bytes]:
         """The words at `first` and every PAGE on, side by side. None if any of them
@@ -64,14 +66,19 @@ class Local:
 
         For anonymous memory: a page of a file looks absent until it is resident.
         """
+        for piece in range(start, end, ENTRIES * PAGE):
+            count = (min(end, piece + ENTRIES * PAGE) - piece) // PAGE
+            yield from _runs(piece, self._entries(piece // PAGE, count), count)
+
+    def _entries(self, page: int, count: int) -> bytes:
+        """The page map's words; empty where they cannot be read."""
         try:
-            with open(f"/proc/{self.pid}/pagemap", "rb") as pages:
-                for piece in range(start, end, ENTRIES * PAGE):
-                    count = (min(end, piece + ENTRIES * PAGE) - piece) // PAGE
-                    pages.seek(piece // PAGE * WORD)
-                    yield from _runs(piece, pages.read(count * WORD), count)
+            if self._pages is None:
+                self._pages = FileIO(f"/proc/{self.pid}/pagemap")
+            self._pages.seek(page * WORD)
+            return self._pages.read(count * WORD) or b""
         except OSError:
-            yield start, end
+            return b""
 
 
 def _runs(start: int, entries: bytes, count: int) -> Iterator[tuple[int, int]]:
@@ -94,17 +101,23 @@ def _runs(start: int, entries: bytes, count: int) -> Iterator[tuple[int, int]]:
 
 
 def local_process(pid: Optional[int]) -> Optional[Local]:
-    """The process, if it runs on this machine under a debugger and can be read.
+    """The process, if it is this debugger's own on this machine and can be read.
 
-    A stub may give a pid that means nothing here: what nobody traces is not ours.
+    A stub may give a pid that means nothing here, so the one who traces it must be the
+    debugger that this runs in, or a server that it started. No register or memory is
+    asked for: a debugger may be busy unwinding a frame.
     """
     if not pid or os.name != "posix":
         return None
     try:
-        status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
-        traced = [line for line in status.splitlines() if line.startswith("TracerPid:")]
-        if not traced or int(traced[0].split()[1]) == 0:
+        tracer = _status(pid, "TracerPid")
+        if not tracer or os.getpid() not in (tracer, _status(tracer, "PPid")):
             return None
         return Local(pid)
-    except (OSError, AttributeError, ValueError, IndexError):
+    except (OSError, AttributeError, ValueError, StopIteration):
         return None
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

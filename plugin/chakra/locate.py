@@ -6,12 +6,13 @@ cost least and tell most come first; all of them are bounded.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD, Arch
-from ..local import local_process
+from ..local import Local, local_process
 from ..target import Memory, ThunkError
-from .scan import agree, promising
+from .scan import promising
 from .thunk import BLOCK_SIZES, Thunk, block_starts, parse
 
 MAX_FRAMES = 256
@@ -90,11 +91,23 @@ class Locator:
         key = start | (BLOCK_SIZES.index(size))
         if key not in self._blocks:
             try:
-                code = self.memory.read(start, size)
+                code = b"" if self._absent(start) else self.memory.read(start, size)
                 self._blocks[key] = parse(code, start, self.arch)
             except ThunkError:
                 self._blocks[key] = None
         return self._blocks[key]
+
+    @cached_property
+    def _local(self) -> Optional[Local]:
+        return local_process(self.memory.pid)
+
+    def _absent(self, page: int) -> bool:
+        """Whether a page is reserved, and not there: a look would make it so."""
+        local = self._local
+        if local is None or any(local.present(page, page + BLOCK_SIZES[0])):
+            return False
+        regions = self.memory.regions() or []
+        return any(r.start <= page < r.end and not r.name for r in regions)
 
     def returning_to(self, address: int) -> Optional[Thunk]:
         """The block one of whose stubs' calls returns to an address."""
@@ -334,10 +347,7 @@ class Locator:
         regions = self.memory.regions()
         if not regions:
             return
-        local = local_process(self.memory.pid)
-        if local and not agree(self.memory, local, self._register(self.arch.sp)):
-            local = None
-        for page in promising(self.memory, regions, self.arch, local):
+        for page in promising(self.memory, regions, self.arch, self._local):
             thunk = self.block_at(page)
             if thunk and thunk.address == page:
                 yield thunk

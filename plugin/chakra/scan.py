@@ -37,17 +37,6 @@ def promising(
             yield from _in_part(memory, first, last, arch, local)
 
 
-def agree(memory: Memory, local: Local, place: Optional[int]) -> bool:
-    """Whether a local process is the debugger's: both read the same there."""
-    if place is None:
-        return False
-    place -= place % WORD
-    try:
-        return local.words(place, 1) == memory.read(place, WORD)
-    except ThunkError:
-        return False
-
-
 def _parts(
     region: Region, start: int, end: int, local: Optional[Local]
 ) -> Iterator[tuple[int, int]]:

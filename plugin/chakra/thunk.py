@@ -7,9 +7,7 @@ lib/Backend/InterpreterThunkEmitter.cpp.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..arch import Arch, Stub
@@ -78,6 +76,21 @@ class Thunk:
     def contains(self, address: int) -> bool:
         return self.address <= address < self.address + self.size
 
+    @property
+    def likeness(self) -> bytes:
+        """The block's code without its own place: two blocks that are alike here do
+        the same, each in its own page. Jumps are relative; what is left are the words
+        that hold an address within the block."""
+        code, at = self.code, 0
+        high = (self.address >> 16).to_bytes(6, "little")
+        while (at := code.find(high, at + 1)) >= 0:
+            start = at - 2
+            word = int.from_bytes(code[start : start + 8], "little")
+            if start >= 0 and self.contains(word):
+                own = (word - self.address).to_bytes(8, "little")
+                code = code[:start] + own + code[start + 8 :]
+        return code
+
     def part(self, address: int) -> str:
         """`header`, `stub 7`, `epilogue` or `fill`, for an address in the block."""
         offset = address - self.address
@@ -96,6 +109,43 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     through one register and jump to one epilogue, and that epilogue behind them.
     Some stubs may be odd (that is a finding, not a reason to overlook the block).
     """
+    for row in _known_rows:
+        if row.fits(code, arch):
+            return replace(row.known, code=code, address=address)
+    thunk = _parsed(code, address, arch)
+    if thunk and not thunk.odd:
+        _known_rows.append(_Row(thunk))
+        del _known_rows[:-MAX_ROWS]
+    return thunk
+
+
+MAX_ROWS = 8
+
+
+class _Row:
+    """The stubs of a whole block and what fills up to its epilogue. The blocks of a
+    process are alike there, so that only the first of them need be taken apart."""
+
+    def __init__(self, known: Thunk) -> None:
+        self.known = known
+        self._code = known.code[known.first_stub : known.epilogue]
+
+    def fits(self, code: bytes, arch: Arch) -> bool:
+        """Whether taking this block apart would give the same parts."""
+        first, end = self.known.first_stub, self.known.epilogue
+        same_size = arch is self.known.arch and len(code) == self.known.size
+        if not same_size or code[first:end] != self._code:
+            return False
+        header, tail = code[:first], code[end:]
+        if _dispatch_end(header, arch) != first:
+            return False
+        return not _stubs(header, arch) and not _stubs(tail, arch)
+
+
+_known_rows: list[_Row] = []
+
+
+def _parsed(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     stubs = _stubs(code, arch)
     if len(stubs) < MIN_STUBS:
         return None
@@ -122,26 +172,14 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
 
 
 def _stubs(code: bytes, arch: Arch) -> dict[int, Stub]:
-    """Everything in the block that reads as a stub, by offset.
-
-    Behind their headers, which hold addresses, the blocks of a process are alike.
-    """
-    found = dict(_stubs_of(code[:MAX_HEADER], 0, arch))
-    found.update(_alike(code[MAX_HEADER:], arch))
-    return found
-
-
-@lru_cache(maxsize=64)
-def _alike(code: bytes, arch: Arch) -> tuple[tuple[int, Stub], ...]:
-    return tuple(_stubs_of(code, MAX_HEADER, arch))
-
-
-def _stubs_of(code: bytes, start: int, arch: Arch) -> Iterator[tuple[int, Stub]]:
+    """Everything in the block that reads as a stub, by offset."""
+    found: dict[int, Stub] = {}
     step = arch.stub_size
-    for at in range(0, len(code) - step + 1, step):
-        stub = arch.parse_stub(code[at : at + step], start + at)
+    for offset in range(0, len(code) - step + 1, step):
+        stub = arch.parse_stub(code[offset : offset + step], offset)
         if stub:
-            yield start + at, stub
+            found[offset] = stub
+    return found
 
 
 def _dispatch_end(header: bytes, arch: Arch) -> Optional[int]:

@@ -82,12 +82,12 @@ class Find(Command):
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
         locator = locator_for(memory)
-        blocks = [assess(memory, found) for found in known_blocks(locator)]
+        blocks = find.listed(memory, known_blocks(locator))
         if not blocks:
             locator.here()
         if options.json:
             return find.to_json(blocks)
-        return find.render(blocks, session.style())
+        return find.render(blocks, memory, session.style())
 
 
 class Compare(Command):

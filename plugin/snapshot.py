@@ -60,6 +60,7 @@ class SnapshotTarget:
         self._regions = _regions(fields.get("regions"))
         self.whole_map = self._regions is not None
         self.pid = None
+        self.kept = None
         self._starts = [chunk.address for chunk in self._chunks]
         self._symbols = _symbols(fields.get("symbols", []))
         self._frames = _frames(fields.get("frames", []))

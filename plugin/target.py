@@ -103,6 +103,11 @@ class Target(Protocol):
         may mean nothing on this machine."""
 
     @property
+    def kept(self) -> Optional[dict[int, bytes]]:
+        """Lines of memory that were read since the process stopped, by their number;
+        emptied when it goes on or is written to. None where nothing says when."""
+
+    @property
     def whole_map(self) -> bool:
         """Whether what `regions` leaves out is certain not to be mapped."""
 
@@ -129,7 +134,8 @@ class Memory:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.lines: dict[int, bytes] = {}
+        kept = target.kept
+        self.lines: dict[int, bytes] = {} if kept is None else kept
         self.symbols: dict[int, Optional[Symbol]] = {}
         self.named: dict[str, Optional[int]] = {}
         self.derived: dict[object, Any] = {}
@@ -154,6 +160,10 @@ class Memory:
     @property
     def pid(self) -> Optional[int]:
         return self._target.pid
+
+    @property
+    def kept(self) -> Optional[dict[int, bytes]]:
+        return self.lines
 
     @property
     def whole_map(self) -> bool:

@@ -11,8 +11,8 @@ from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD, Arch
 from ..local import Local, local_process
-from ..target import Memory, ThunkError
-from .scan import promising
+from ..target import LINE, Memory, ThunkError
+from .scan import MIDDLE, promising
 from .thunk import BLOCK_SIZES, Thunk, block_starts, parse
 
 MAX_FRAMES = 256
@@ -91,7 +91,7 @@ class Locator:
         key = start | (BLOCK_SIZES.index(size))
         if key not in self._blocks:
             try:
-                code = b"" if self._absent(start) else self.memory.read(start, size)
+                code = self.memory.read(start, size) if self._has_stub(start) else b""
                 self._blocks[key] = parse(code, start, self.arch)
             except ThunkError:
                 self._blocks[key] = None
@@ -100,6 +100,18 @@ class Locator:
     @cached_property
     def _local(self) -> Optional[Local]:
         return local_process(self.memory.pid)
+
+    def _has_stub(self, start: int) -> bool:
+        """Whether the first page has stubs in its middle, as every block does: a short
+        look, before a page is fetched, or four. Some of them may be damaged."""
+        if self._absent(start):
+            return False
+        words = memoryview(self.memory.read(start + MIDDLE, LINE)).cast("Q")
+        return any(
+            word & mask == value
+            for mask, value in self.arch.stub_words
+            for word in words
+        )
 
     def _absent(self, page: int) -> bool:
         """Whether a page is reserved, and not there: a look would make it so."""

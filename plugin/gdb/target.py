@@ -17,9 +17,36 @@ _MAPPING = re.compile(
 )
 
 
+EVENTS = ("cont", "exited", "memory_changed", "inferior_call", "new_objfile")
+"""Whatever may change memory that was read before."""
+_kept: dict[tuple[int, int], dict[int, bytes]] = {}
+_listening: list[bool] = []
+
+
+def _forget(event: object) -> None:
+    _kept.clear()
+
+
+def _kept_lines() -> Optional[dict[int, bytes]]:
+    """gdb caches no memory that is read this way, and each read of a remote process is
+    a packet. Where threads run while another is stopped, nothing is kept."""
+    if gdb.parameter("non-stop"):
+        return None
+    if not _listening:
+        _listening.append(True)
+        for name in EVENTS:
+            getattr(gdb.events, name).connect(_forget)
+    inferior = gdb.selected_inferior()
+    return _kept.setdefault((inferior.num, inferior.pid), {})
+
+
 class GdbTarget:
     source = "gdb"
     whole_map = True
+
+    @property
+    def kept(self) -> Optional[dict[int, bytes]]:
+        return _kept_lines()
 
     @property
     def arch(self) -> str:

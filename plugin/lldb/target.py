@@ -15,6 +15,8 @@ ALIASES = {"x29": "fp", "x30": "lr"}
 class LldbTarget:
     source = "lldb"
     whole_map = True
+    kept = None
+    """lldb keeps what it has read by itself."""
 
     def __init__(self, target: Any, process: Any, thread: Any) -> None:
         self._target = target

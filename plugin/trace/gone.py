@@ -13,6 +13,7 @@ class Gone:
     os = "linux"
     whole_map = True
     pid = None
+    kept = None
 
     def __init__(self, arch: str) -> None:
         self.arch = arch

@@ -1,4 +1,4 @@
-"""`thunk-bt` of 10,000 script frames, against the debugger's own `bt`.
+"""`thunk-bt` of 10,000 script frames, against gdb's own `bt`; in lldb too.
 
 Ours: the real engine without JIT in deep.js, stopped in the host's print below 10,000
 interpreted calls; every frame is decoded and printed. Floor: `bt` without the plugin on
@@ -15,7 +15,7 @@ DEEP = ("deep.js", "--no-jit", "--big-stack")
 
 def deep(debugger: str, rounds: int) -> Measured:
     """ms for the whole command. In lldb by the clock: its server reads the memory."""
-    with side(debugger) as session, side(debugger, BARE) as native:
+    with side(debugger) as session, side("gdb", BARE) as native:
         session.load_engine(*DEEP, stop="engine_print")
         native.start("recurse", str(FRAMES), stop="bottom")
         session.timed([Job(["thunk-bt"], "stepi")], 1)

@@ -51,15 +51,28 @@ class Local:
         remote[0::2] = array("Q", range(first, first + count * PAGE, PAGE))
         buffer = array("Q", bytes(WORD * count))
         local = array("Q", (buffer.buffer_info()[0], WORD * count))
-        got = self._call(
-            ctypes.c_int(self.pid),
-            ctypes.c_void_p(local.buffer_info()[0]),
-            ctypes.c_ulong(1),
-            ctypes.c_void_p(remote.buffer_info()[0]),
-            ctypes.c_ulong(count),
-            ctypes.c_ulong(0),
-        )
+        got = self._transfer(local, remote, count)
         return buffer.tobytes() if got == WORD * count else None
+
+    def read(self, address: int, size: int) -> Optional[bytes]:
+        """Exactly these bytes, in one piece; None if any cannot be read."""
+        buffer = ctypes.create_string_buffer(size)
+        local = array("Q", (ctypes.addressof(buffer), size))
+        remote = array("Q", (address, size))
+        got = self._transfer(local, remote, 1)
+        return buffer.raw if got == size else None
+
+    def _transfer(self, local: "array[int]", remote: "array[int]", count: int) -> int:
+        return int(
+            self._call(
+                ctypes.c_int(self.pid),
+                ctypes.c_void_p(local.buffer_info()[0]),
+                ctypes.c_ulong(1),
+                ctypes.c_void_p(remote.buffer_info()[0]),
+                ctypes.c_ulong(count),
+                ctypes.c_ulong(0),
+            )
+        )
 
     def present(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) whose pages are there, as (start, end).

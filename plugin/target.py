@@ -222,6 +222,12 @@ class Memory:
         start = address - first * LINE
         return data[start : start + size]
 
+    def keep(self, address: int, data: bytes) -> None:
+        """Remember memory that was read in another way, from a line's start."""
+        first = address // LINE
+        for n in range(len(data) // LINE):
+            self.lines[first + n] = data[n * LINE : (n + 1) * LINE]
+
     def peek(self, address: int, size: int) -> bytes:
         """As read, but nothing is kept: for looking at very much memory."""
         return self._target.read(address, size)
@@ -247,8 +253,7 @@ class Memory:
             self._fetch_run(start, half)
             self._fetch_run(start + half, count - half)
             return
-        for n in range(count):
-            self.lines[start + n] = data[n * LINE : (n + 1) * LINE]
+        self.keep(start * LINE, data)
 
 
 def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

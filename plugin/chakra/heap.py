@@ -61,10 +61,15 @@ def class_name(address: int, memory: Memory) -> Optional[str]:
 
 def library_of(address: int, memory: Memory) -> Optional[int]:
     """The JavascriptLibrary that an object's type belongs to."""
-    try:
-        return memory.word(memory.word(address + TYPE) + TYPE_LIBRARY)
-    except ThunkError:
-        return None
+    key = ("library", address)
+    if key not in memory.derived:
+        try:
+            library = memory.word(memory.word(address + TYPE) + TYPE_LIBRARY)
+        except ThunkError:
+            library = None
+        memory.derived[key] = library
+    known: Optional[int] = memory.derived[key]
+    return known
 
 
 def describe(address: int, memory: Memory, library: Optional[int]) -> Object:

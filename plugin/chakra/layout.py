@@ -120,8 +120,7 @@ def read_layout(
     layout = Layout(address)
     if address % WORD:
         layout.problems.append(f"{address:#x} is not 8-byte aligned")
-    layout.function_address = _word(memory, address, "function", layout)
-    raw = None if asm else _word(memory, address + WORD, "callInfo", layout)
+    raw = _read_head(memory, layout, asm)
     if layout.function_address is not None:
         layout.function = try_function(memory, layout.function_address, offsets)
         if layout.function is None and offsets is not None:
@@ -137,6 +136,18 @@ def read_layout(
         layout.problems.append(layout.call_info.doubt)
     _read_args(memory, layout, limit)
     return layout
+
+
+def _read_head(memory: Memory, layout: Layout, asm: bool) -> Optional[int]:
+    """Function and callInfo; the raw callInfo, None where there is none to be had."""
+    address = layout.address
+    try:
+        layout.function_address, raw = unpack("<2Q", memory.read(address, ARGS))
+        return None if asm else int(raw)
+    except ThunkError:
+        pass
+    layout.function_address = _word(memory, address, "function", layout)
+    return None if asm else _word(memory, address + WORD, "callInfo", layout)
 
 
 def _read_args(memory: Memory, layout: Layout, limit: int) -> None:

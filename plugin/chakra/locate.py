@@ -98,7 +98,8 @@ class Locator:
         return self._blocks[key]
 
     @cached_property
-    def _local(self) -> Optional[Local]:
+    def local(self) -> Optional[Local]:
+        """The process, where it can be read past the debugger."""
         return local_process(self.memory.pid)
 
     def _has_stub(self, start: int) -> bool:
@@ -115,7 +116,7 @@ class Locator:
 
     def _absent(self, page: int) -> bool:
         """Whether a page is reserved, and not there: a look would make it so."""
-        local = self._local
+        local = self.local
         if local is None or any(local.present(page, page + BLOCK_SIZES[0])):
             return False
         regions = self.memory.regions() or []
@@ -359,7 +360,7 @@ class Locator:
         regions = self.memory.regions()
         if not regions:
             return
-        for page in promising(self.memory, regions, self.arch, self._local):
+        for page in promising(self.memory, regions, self.arch, self.local):
             thunk = self.block_at(page)
             if thunk and thunk.address == page:
                 yield thunk

@@ -7,11 +7,12 @@ chain: return addresses on the stack count where the function they lead to owns 
 stub. Whatever ends the walk is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ..arch import ANCHOR, WORD, Arch
+from ..local import Local
 from ..proof import Facts, Offsets
 from ..target import MASK64, Memory, ThunkError
 from .layout import Layout, read_layout
@@ -67,8 +68,10 @@ class Walk:
 class StackReader:
     """Stack words from few large reads, which layouts are then decoded from too."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, local: Optional[Local] = None) -> None:
+        """`local`: where so much is read at once, the quicker way counts."""
         self._memory = memory
+        self._local = local
         self._pieces: dict[int, Optional[memoryview]] = {}
 
     def word(self, address: int) -> Optional[int]:
@@ -87,12 +90,13 @@ class StackReader:
 
     def pair(self, address: int) -> Optional[tuple[int, int]]:
         """The two words of a frame record; None when they cannot be read."""
-        words = self._pieces.get(address // PIECE)
-        offset = address % PIECE
-        if words is not None and not offset % WORD and offset < PIECE - WORD:
-            return words[offset // WORD], words[offset // WORD + 1]
         saved, back = self.word(address), self.word(address + WORD)
         return None if saved is None or back is None else (saved, back)
+
+    def piece(self, address: int) -> tuple[Optional[memoryview], int]:
+        """The piece in which an address lies, if it was read, and where it begins."""
+        number = address // PIECE
+        return self._pieces.get(number), number * PIECE
 
     def words(self, address: int, end: int) -> Optional[memoryview]:
         """The words from an address on, as far as one piece and `end` reach."""
@@ -106,8 +110,11 @@ class StackReader:
         return None if value is None else memoryview(_packed(value)).cast("Q")
 
     def _read(self, start: int) -> Optional[memoryview]:
+        data = self._local.read(start, PIECE) if self._local else None
         try:
-            return memoryview(self._memory.read(start, PIECE)).cast("Q")
+            if data:
+                self._memory.keep(start, data)
+            return memoryview(data or self._memory.read(start, PIECE)).cast("Q")
         except ThunkError:
             return None
 
@@ -159,20 +166,29 @@ class Walker:
         self.memory = memory
         self.locator = locator
         self.offsets = offsets
-        self.reader = StackReader(memory)
+        self.reader = StackReader(memory, locator.local)
         self.places = Places(locator)
 
-    def chain(self, start: int) -> Iterator[Record]:
-        """Frame records upwards from a frame pointer; the last word is `why`."""
+    def chain(self, start: int, skip: Container[int] = ()) -> Iterator[Record]:
+        """Frame records upwards from a frame pointer; the last word is `why`.
+
+        `skip`: return addresses whose records are passed over; may grow on the way.
+        """
         self.why = "the frame chain ends"
-        record, pair = start, self.reader.pair
+        record, piece, base = start, None, 0
         for _ in range(MAX_RECORDS):
-            words = pair(record)
+            at = (record - base) // WORD
+            if piece is None or not 0 <= at < PIECE // WORD - 1 or record % WORD:
+                words = self.reader.pair(record)
+                piece, base = self.reader.piece(record)
+            else:
+                words = piece[at], piece[at + 1]
             if words is None:
                 self.why = f"the frame record at {record:#x} cannot be read"
                 return
             saved, back = words
-            yield Record(record, saved, back)
+            if back not in skip:
+                yield Record(record, saved, back)
             if saved < FIRST_ADDRESS:
                 return
             if not 0 < saved - record <= MAX_FRAME_STEP or saved % WORD:
@@ -190,12 +206,15 @@ class Walker:
         The frame that a return address leads into has the record that is saved beside
         it as its own.
         """
-        kind_of = self.places.kind
-        for record in self.chain(start):
-            kind, _ = kind_of(record.back)
+        passed: set[int] = set()
+        for record in self.chain(start, passed):
+            kind, _ = self.places.kind(record.back)
             if kind == "stub":
                 layout = self.layout(record.saved + ANCHOR)
                 yield JsFrame("interpreted", record.back, record.saved, layout)
+                continue
+            if kind == "native" and not native:
+                passed.add(record.back)
                 continue
             jitted = self._jitted(record) if kind == "code" and record.saved else None
             if jitted:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..chakra.locate import Found
-from ..checklist.assess import prove_block
+from ..checklist.assess import fitting
 from ..target import Memory
 from .as_json import hexed
 from .page import Page, Style
@@ -30,7 +30,7 @@ def listed(memory: Memory, blocks: Sequence[Found]) -> list[Listed]:
     for found in blocks:
         key = (found.thunk.first_stub, found.thunk.likeness)
         if key not in known:
-            facts = prove_block(memory, found.thunk)
+            facts = fitting(memory.os, found.thunk)
             known[key] = (facts.style(), facts.convention.name, facts.interpreter)
         lines.append(Listed(found, *known[key]))
     return lines

@@ -60,6 +60,11 @@ class Page:
 
     def row(self, label: str, *parts: "str | tuple[str, str]") -> None:
         """The same with a label of its own width."""
+        if not self.style.colour:
+            pieces = [part if isinstance(part, str) else part[0] for part in parts]
+            text = clean(self.plain("".join((label, *pieces)))).rstrip()
+            self._lines.append(self._fitted([(text, "")]) if text else [])
+            return
         line: Line = [(label, "bold" if label.strip() else "")]
         for part in parts:
             piece, style = part if isinstance(part, tuple) else (part, "")
@@ -68,7 +73,7 @@ class Page:
 
     def _fitted(self, line: Line) -> Line:
         """The line, cut to the page's width."""
-        if sum(width_of(text) for text, _ in line) <= self.style.width:
+        if sum([width_of(text) for text, _ in line]) <= self.style.width:
             return line
         more = self.plain("…")
         room = self.style.width - len(more)

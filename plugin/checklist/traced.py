@@ -5,12 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..trace.model import CALL, DISPATCH, ENTERED, GENERATED, INTERPRETER, Event, Trace
+from ..trace.model import CALL, DISPATCH, GENERATED, INTERPRETER, Event, Trace
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
 
 _NO_SYMBOL = re.compile("(returns to )?0x")
 SHOWN = 3
 """Events that an item cites at the most."""
+
+
+WRONG = {"A2": ("A2",), "A5": ("A5",), "B2": ("R12",), "E4": ("R6",)}
+"""Items that fail when one of these was seen to break."""
 
 
 def traced_claims(claims: Sequence[Check], trace: Trace) -> list[Check]:
@@ -51,14 +55,9 @@ def _title(event: Event) -> str:
 
 
 def _item(item: Check, trace: Trace) -> Check:
-    wrong = {
-        "A2": ("A2",),
-        "A5": ("A5",),
-        "B1": ("R12",),
-        "B2": ("R12",),
-        "E4": ("R5", "R6"),
-    }
-    told = _problems(trace, *wrong.get(item.id, ()))
+    told = _problems(trace, *WRONG.get(item.id, ()))
+    if item.id == "B1":
+        told = _problems(_made_by_jit(trace), "R12")
     if told and item.verdict not in (FAIL, NOT_APPLICABLE):
         return replace(item, verdict=FAIL, evidence=told[:SHOWN])
     if item.verdict != UNKNOWN:
@@ -76,16 +75,44 @@ def _evidence(name: str, trace: Trace) -> list[str]:
     if name == "A3":
         return _cited(generated) if _all_agree(generated) else []
     if name == "B1":
-        return _cited([event for event in calls if _from_jitted_code(event)])
+        return _cited(_delivered(_made_by_jit(trace)))
     if name == "B2":
-        return _cited(calls)
-    if name in ("B3", "B4"):
-        entered = {event.call for event in _of(trace, ENTERED)}
-        return _cited([event for event in calls if event.call in entered])
-    if name == "E4":
+        return _cited(_delivered(trace))
+    if name == "B3":
+        return _cited([event for event in calls if _straight(event)])
+    if name == "B4":
+        return _cited([event for event in calls if not event.problems])
+    if name == "E4" and not _missing(trace, INTERPRETER):
         arrived = [e for e in _of(trace, INTERPRETER) if e.call is not None]
-        return _cited(arrived) if len(arrived) >= len(_of(trace, DISPATCH)) else []
+        awaited = {event.call for event in _of(trace, DISPATCH)}
+        return _cited(arrived) if {e.call for e in arrived} >= awaited else []
     return []
+
+
+def _missing(trace: Trace, kind: str) -> bool:
+    return any(line.startswith(f"{kind}:") for line in trace.missing)
+
+
+def _delivered(trace: Trace) -> list[Event]:
+    """Calls of a function that is confirmed, whose function and callInfo reached the
+    interpreter as they were passed."""
+    wrong = {event.call for event in trace.events if event.problems}
+    good = {event.call for event in _of(trace, INTERPRETER)} - wrong
+    return [e for e in _of(trace, CALL) if e.name is not None and e.call in good]
+
+
+def _made_by_jit(trace: Trace) -> Trace:
+    """The calls from code without a symbol, in an engine whose own code has them."""
+    if _missing(trace, CALL):
+        return replace(trace, events=[])
+    jitted = {e.call for e in _of(trace, CALL) if _NO_SYMBOL.match(e.text)}
+    return replace(trace, events=[e for e in trace.events if e.call in jitted])
+
+
+def _straight(event: Event) -> bool:
+    """A call of a confirmed function that was seen to go to its block itself."""
+    aside = "by way of" in event.text or event.text.startswith("returns to")
+    return event.name is not None and not event.problems and not aside
 
 
 def _of(trace: Trace, kind: str) -> list[Event]:
@@ -94,15 +121,10 @@ def _of(trace: Trace, kind: str) -> list[Event]:
 
 def _all_agree(generated: Sequence[Event]) -> bool:
     return bool(generated) and all(
-        event.values.get("entry_point") == event.values.get("converted")
+        event.values.get("entry_point", -1) == event.values.get("converted")
         and not event.problems
         for event in generated
     )
-
-
-def _from_jitted_code(event: Event) -> bool:
-    """A call of a function that is confirmed, from code without a symbol."""
-    return event.name is not None and bool(_NO_SYMBOL.match(event.text))
 
 
 def _cited(events: Sequence[Event]) -> list[str]:

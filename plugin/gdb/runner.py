@@ -22,6 +22,7 @@ from ..trace.points import (
     OnHit,
     Point,
     Stop,
+    read_piece,
 )
 from .target import GdbTarget
 from .unwinder import resting
@@ -39,6 +40,12 @@ class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
         return self._hit()
 
 
+class _Passing(GdbTarget):
+    """The process at a hit, from which it goes on without a word of gdb's."""
+
+    kept = None
+
+
 class GdbRunner:
     def __init__(self, emulator: Optional[int] = None) -> None:
         """`emulator`: pid of a child of ours that has to be signalled, as older ones
@@ -54,6 +61,9 @@ class GdbRunner:
         self._stop: Optional[Stop] = None
         self._last_signal = ""
         self._late = False
+        self._running = False
+        self._thread = 0
+        """Of the last hit."""
         connection = gdb.selected_inferior().connection
         native = connection is not None and connection.type == "native"
         self._register = _by_frame if native else _by_expression
@@ -107,11 +117,13 @@ class GdbRunner:
                         values[name] = read(name)
                 memory = b""
                 if piece and piece.register in values:
-                    with contextlib.suppress(Unreadable):
-                        start = values[piece.register] + piece.offset
-                        memory = self.read(start & MASK64, piece.size)
-                thread = gdb.selected_thread().num
+                    start = (values[piece.register] + piece.offset) & MASK64
+                    memory = read_piece(self.read, start, piece.size)
+                thread = self._thread = gdb.selected_thread().num
                 stay = self._on_hit(Hit(point, thread, values, memory))
+            except KeyboardInterrupt:
+                self._stop = Stop(INTERRUPTED, INTERRUPTED)
+                return True
             except Exception as error:
                 # gdb would print it and go on; it is raised again after the stop.
                 self._error, stay = error, True
@@ -131,6 +143,7 @@ class GdbRunner:
         self._late = False
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
+        self._running = True
         try:
             with resting(), limited(deadline, self._interrupt):
                 gdb.execute("continue")
@@ -139,11 +152,22 @@ class GdbRunner:
         except gdb.error as error:
             raise ThunkError(f"cannot let the process run: {error}") from None
         finally:
+            self._running = False
             gdb.events.stop.disconnect(self._stopped)
             gdb.events.exited.disconnect(self._exited)
         if self._error:
             raise self._error
-        return self._stop or Stop(ELSEWHERE, "the process stopped")
+        stop = self._stop or Stop(ELSEWHERE, "the process stopped")
+        if stop.reason == TIME_UP:
+            self._back_to(self._thread)
+        return stop
+
+    @staticmethod
+    def _back_to(number: int) -> None:
+        """The thread that made the last call, not one that only waits for it."""
+        for thread in gdb.selected_inferior().threads():
+            if thread.num == number:
+                thread.switch()
 
     def _interrupt(self) -> None:
         """In the timer's thread: nothing of gdb's may be used here but post_event."""
@@ -152,11 +176,28 @@ class GdbRunner:
             with contextlib.suppress(OSError):
                 os.kill(self._emulator, signal.SIGINT)
         else:
-            gdb.post_event(_interrupt_now)
+            gdb.post_event(self._interrupt_now)
+
+    def _interrupt_now(self) -> None:
+        """Not one that comes too late: gdb would keep it for the next command."""
+        if self._running and self._stop is None:
+            with contextlib.suppress(gdb.error):
+                gdb.execute("interrupt")
 
     def _stopped(self, event: Any) -> None:
-        if self._stop is None:
+        theirs = self._not_ours(event)
+        if theirs:
+            self._stop = Stop(ELSEWHERE, f"break point {theirs[0].number}")
+        elif self._stop is None:
             self._stop = self._reason(event)
+
+    def _not_ours(self, event: Any) -> "list[Any]":
+        """The user's own, perhaps where one of ours is too. gdb lists all that are
+        there, those included whose condition does not hold."""
+        if not isinstance(event, gdb.BreakpointEvent):
+            return []
+        theirs = [one for one in event.breakpoints if not isinstance(one, _Break)]
+        return [one for one in theirs if _holds(one.condition)]
 
     def _reason(self, event: Any) -> Stop:
         late = self._late
@@ -183,7 +224,7 @@ class GdbRunner:
     def target(self) -> GdbTarget:
         if gdb.selected_thread() is None:
             raise ThunkError("the process is gone")
-        return GdbTarget()
+        return _Passing()
 
     def thread(self) -> int:
         return int(gdb.selected_thread().num)
@@ -196,17 +237,19 @@ class GdbRunner:
         self._points.clear()
 
 
+def _holds(condition: Optional[str]) -> bool:
+    try:
+        return condition is None or bool(gdb.parse_and_eval(condition))
+    except gdb.error:
+        return True
+
+
 def _known(name: str) -> bool:
     try:
         gdb.parse_and_eval(f"&'{name}'")
     except gdb.error:
         return False
     return True
-
-
-def _interrupt_now() -> None:
-    with contextlib.suppress(gdb.error):
-        gdb.execute("interrupt")
 
 
 def _by_frame() -> Callable[[str], int]:

@@ -17,8 +17,9 @@ _MAPPING = re.compile(
 )
 
 
-EVENTS = ("cont", "exited", "memory_changed", "inferior_call", "new_objfile")
-"""Whatever may change memory that was read before."""
+EVENTS = ("cont", "stop", "exited", "memory_changed", "inferior_call", "new_objfile")
+"""Whatever may change memory that was read before. Stops too: nothing is said of a
+process that goes on from a break point whose condition does not hold."""
 _kept: dict[tuple[int, int], dict[int, bytes]] = {}
 _listening: list[bool] = []
 

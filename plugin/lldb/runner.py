@@ -25,6 +25,7 @@ from ..trace.points import (
     OnHit,
     Point,
     Stop,
+    read_piece,
 )
 from .target import LldbTarget, register_value
 
@@ -59,6 +60,8 @@ class LldbRunner:
         self._late = False
         self._signalled = 0
         """The signal of the last stop."""
+        self._thread = 0
+        """Of the last hit."""
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -117,10 +120,10 @@ class LldbRunner:
                 values[name] = value
         memory = b""
         if point.piece and point.piece.register in values:
-            with contextlib.suppress(Unreadable):
-                start = values[point.piece.register] + point.piece.offset
-                memory = self.read(start, point.piece.size)
-        return Hit(point, frame.GetThread().GetIndexID(), values, memory)
+            start = (values[point.piece.register] + point.piece.offset) & MASK64
+            memory = read_piece(self.read, start, point.piece.size)
+        self._thread = int(frame.GetThread().GetIndexID())
+        return Hit(point, self._thread, values, memory)
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         """lldb's own mode of waiting is used: nothing is shown of stops between."""
@@ -142,7 +145,11 @@ class LldbRunner:
             raise self._error
         if error.Fail():
             raise ThunkError(f"cannot let the process run: {error}")
-        return self._reason()
+        stop = self._reason()
+        if stop.reason == TIME_UP and self._thread:
+            # The thread that made the last call, not one that only waits for it.
+            self._process.SetSelectedThreadByIndexID(self._thread)
+        return stop
 
     def _interrupt(self) -> None:
         self._late = True
@@ -156,24 +163,42 @@ class LldbRunner:
         state = self._process.GetState()
         if state == lldb.eStateExited:
             return self._exit()
+        stopped = state == lldb.eStateStopped
+        theirs = self._not_ours() if stopped else None
+        if theirs is not None:
+            return Stop(ELSEWHERE, f"break point {theirs}")
         if self._stay:
             return self._stay
-        if state != lldb.eStateStopped:
+        if not stopped:
             return Stop(ELSEWHERE, "the process is gone or crashed")
         for thread in self._process:
             reason = thread.GetStopReason()
             if reason == lldb.eStopReasonSignal:
                 return self._signal(thread)
-            if reason == lldb.eStopReasonBreakpoint:
-                number = thread.GetStopReasonDataAtIndex(0)
-                if number in self._points and self._late:
-                    return Stop(TIME_UP, "time is up")
-                return Stop(ELSEWHERE, f"break point {number}")
             if reason == lldb.eStopReasonException:
                 return Stop(SIGNALLED, thread.GetStopDescription(80))
+            if reason == lldb.eStopReasonWatchpoint:
+                return Stop(ELSEWHERE, thread.GetStopDescription(80))
         if self._late:
             return Stop(TIME_UP, "time is up")
         return Stop(INTERRUPTED, "interrupted")
+
+    def _not_ours(self) -> Optional[int]:
+        """A break point of the user's that a thread stopped at, perhaps where one of
+        ours is too. A thread's data are pairs: break point, location."""
+        ours = {*self._points, *(made.GetID() for made in self._names)}
+        for thread in self._process:
+            if thread.GetStopReason() != lldb.eStopReasonBreakpoint:
+                continue
+            for n in range(0, thread.GetStopReasonDataCount(), 2):
+                number = int(thread.GetStopReasonDataAtIndex(n))
+                made = self._target.FindBreakpointByID(number)
+                if number in ours or not made.IsValid() or made.IsInternal():
+                    continue
+                # Its condition may not hold, and the stop be ours.
+                if not (self._stay and made.GetCondition()):
+                    return number
+        return None
 
     def _exit(self) -> Stop:
         """A signal's number is given as the exit status, and nothing tells them apart
@@ -182,6 +207,9 @@ class LldbRunner:
         if status and status == self._signalled:
             name = self._process.GetUnixSignals().GetSignalAsCString(status)
             return Stop(EXITED, f"ended by {name}", normal=False)
+        if status == signal.SIGKILL:
+            # That one stops nothing before.
+            return Stop(EXITED, "exited with 9, or was killed")
         return Stop(EXITED, f"exited with {status}")
 
     def _signal(self, thread: Any) -> Stop:

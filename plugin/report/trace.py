@@ -52,7 +52,9 @@ def render_trace(trace: Trace, style: Style) -> str:
     page.gap()
     seen = ", ".join(f"{count} {kind}" for kind, count in trace.counts.items())
     verdict = "all consistent" if not trace.failures else f"{trace.failures} went wrong"
-    if not trace.calls:
+    if trace.first_failure and not trace.failures:
+        verdict = "but a thunk is wrong"
+    elif not trace.calls:
         verdict = "nothing to judge"
     plural = "call" if trace.calls == 1 else "calls"
     page.wrapped("trace", f"{trace.calls} {plural}, {verdict}; ended: {trace.ended}")
@@ -68,7 +70,8 @@ def render_trace(trace: Trace, style: Style) -> str:
 def _first(page: Page, event: Event) -> None:
     name = event.name or "a function without a name"
     where = PLACES.get(event.kind, event.kind)
-    page.wrapped("first", f"call {event.call} of {name}, {where}", FAIL)
+    what = "the thunk" if event.call is None else f"call {event.call}"
+    page.wrapped("first", f"{what} of {name}, {where}", FAIL)
     page.wrapped("", f"{event.address:#x}  {event.text}")
     for problem in event.problems:
         page.wrapped("", problem, FAIL)

@@ -14,7 +14,8 @@ from ..chakra.objects import try_function
 from ..chakra.values import decode
 from ..proof import Facts
 from ..target import MASK64, Memory
-from .follow import Call, Seen
+from .follow import Seen
+from .judge import Call
 from .model import CALL, DISPATCH, ENTERED, INTERPRETER, RETURNED, Event
 from .plan import ARGS_KEPT, word_of
 
@@ -112,9 +113,10 @@ class Writer:
             place = f"{arch.sp}{distance:+d}" if abs(distance) < 1 << 16 else "far away"
             return f"layout {pointer} {values.get(pointer, 0):#x} = {place}{stub}"
         if seen.kind == INTERPRETER and hit.point.piece:
-            asm = bool(call and call.watch.asm)
             layout = values.get(hit.point.piece.register, 0)
-            return self._layout_text(layout, hit.memory, memory, fresh, asm)
+            if call and not call.watch.call_info:
+                return f"{'asm.js ' if call.watch.asm else ''}layout {layout:#x}"
+            return self._layout_text(layout, hit.memory, memory, fresh)
         if seen.kind == RETURNED and call:
             kept = len(call.kept)
             good = f", {arch.fp} and {kept - 1} registers as at entry"
@@ -135,8 +137,7 @@ class Writer:
             where = f"{where} by way of {self._place(target, memory)}"
         words = (call.function, call.call_info)
         text = "  ".join(f"{name} {word:#x}" for name, word in zip(names, words))
-        stored = call.watch.convention.caller_stores is not None
-        both = ", and both on the stack" if stored and not seen.problems else ""
+        both = ", and both on the stack" if call.stored else ""
         return f"{where}  {text}{both}"
 
     def _place(self, address: int, memory: Memory) -> str:
@@ -146,13 +147,11 @@ class Writer:
         return self._places[address]
 
     def _layout_text(
-        self, pointer: int, data: bytes, memory: Memory, fresh: bool, asm: bool
+        self, pointer: int, data: bytes, memory: Memory, fresh: bool
     ) -> str:
         raw = word_of(data, WORD)
         if raw is None:
             return f"the layout at {pointer:#x} cannot be read"
-        if asm:
-            return f"asm.js layout {pointer:#x}"
         info = CallInfo(raw)
         if info.problem:
             return info.problem

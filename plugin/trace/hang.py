@@ -9,9 +9,9 @@ from ..chakra.locate import Locator
 from ..chakra.thunk import Thunk
 from ..proof.words import cite
 from ..target import Memory, ThunkError
-from .model import Hang, Sample
+from .model import INTERPRETER, Hang, Sample
 from .plan import Watch
-from .points import INTERRUPTED, TIME_UP, Runner
+from .points import INTERRUPTED, TIME_UP, Hit, Runner
 
 SAMPLES = 5
 PAUSE = 0.05
@@ -31,6 +31,7 @@ def look(runner: Runner, calls: int, looping: Optional[Watch]) -> Hang:
     """
     samples: list[Sample] = []
     places: list[tuple[int, int]] = []
+    met: list[str] = []
     for number in range(SAMPLES):
         memory = Memory(runner.target())
         samples.append(_sample(memory, runner.thread()))
@@ -38,15 +39,20 @@ def look(runner: Runner, calls: int, looping: Optional[Watch]) -> Hang:
         places.append((samples[-1].pc, memory.registers().get(arch.sp, 0)))
         if number == SAMPLES - 1:
             break
-        stop = runner.run(lambda hit: False, time.monotonic() + PAUSE)
+        stop = runner.run(lambda hit: _meets(hit, met), time.monotonic() + PAUSE)
         # An interrupt of the look before may come only now.
         if stop.reason not in (TIME_UP, INTERRUPTED):
             text = f"the process was on its way: {stop.said} while it was looked at"
             return Hang("unknown", text, (), samples)
     memory = Memory(runner.target())
-    named = _in_thunk(memory, samples, looping)
+    named = _in_thunk(memory, samples, looping, bool(met))
     named = named or _waiting(memory, places, samples)
-    return named or _working(memory, samples, calls)
+    return named or _working(memory, samples, calls, INTERPRETER in met)
+
+
+def _meets(hit: Hit, met: "list[str]") -> bool:
+    met.append(hit.point.kind)
+    return False
 
 
 def _sample(memory: Memory, thread: int) -> Sample:
@@ -75,11 +81,17 @@ def _where(memory: Memory, arch: Arch, pc: int) -> str:
 
 
 def _in_thunk(
-    memory: Memory, samples: list[Sample], looping: Optional[Watch]
+    memory: Memory, samples: list[Sample], looping: Optional[Watch], met: bool
 ) -> Optional[Hang]:
-    """All looks fell into one block, or a call was seen to return again and again."""
+    """A call was seen to return again and again, or all looks fell into one block.
+
+    Not where break points of ours were met between: at these a process that is sound
+    and busy spends its time, and most of them are in the block.
+    """
     arch = ARCHES[memory.arch]
-    thunk = looping.facts.thunk if looping else _common(memory, arch, samples)
+    thunk = looping.facts.thunk if looping else None
+    if looping is None and not met:
+        thunk = _common(memory, arch, samples)
     if thunk is None:
         return None
     finding = looping.facts.claims["R9"] if looping else None
@@ -121,10 +133,12 @@ def _waiting(
     return None
 
 
-def _working(memory: Memory, samples: list[Sample], calls: int) -> Hang:
+def _working(
+    memory: Memory, samples: list[Sample], calls: int, interprets: bool
+) -> Hang:
     """It runs: the interpreter, or other native code."""
     names = {one.where for one in samples}
-    interprets = any(
+    interprets = interprets or any(
         (symbol := memory.symbol_at(frame.pc)) and symbol.name.startswith(INTERPRETS)
         for frame in memory.frames(DEPTH)
     )

@@ -28,6 +28,12 @@ NAMES = (
     "Js::InterpreterStackFrame::InterpreterThunk",
 )
 """What an engine that is yet to be loaded is awaited by."""
+DELAY = (
+    "_ZN2Js21InterpreterStackFrame28DelayDynamicInterpreterThunk"
+    "EPNS_16RecyclableObjectENS_8CallInfoEz"
+)
+"""Generates a function's thunk at its first call, and jumps there with everything as it
+was."""
 HELPERS = {"aarch64": "arm64_CallFunction", "x86_64": "amd64_CallFunction"}
 HELPER_SIZE = 256
 """Bytes of a call helper in which its calls are looked for."""
@@ -44,9 +50,15 @@ class Watch:
     facts: Facts
     asm: bool
     """Whether it calls the asm.js interpreter, whose layout has no callInfo."""
+    call_info: bool
+    """Whether the layout is known to have one."""
     dispatch: Optional[Instruction]
     leaving: Optional[Instruction]
     """The epilogue's return."""
+    leaving_sp: int
+    """SP there, from SP at entry: 0 unless the proof says otherwise."""
+    called: Optional[str]
+    """The register that a stub calls through."""
 
     @property
     def address(self) -> int:
@@ -57,8 +69,13 @@ class Watch:
         return self.facts.convention
 
 
-def watch(facts: Facts, asm: bool) -> Watch:
-    return Watch(facts, asm, _dispatch(facts), _leaving(facts))
+def watch(facts: Facts, asm: bool, call_info: bool) -> Watch:
+    leaving = _leaving(facts)
+    state = facts.state_at(leaving.address - facts.thunk.address) if leaving else None
+    moved = state.sp if state else None
+    called = facts.call.insn.operands[0].register if facts.call else None
+    dispatch = _dispatch(facts)
+    return Watch(facts, asm, call_info, dispatch, leaving, moved or 0, called)
 
 
 def _dispatch(facts: Facts) -> Optional[Instruction]:
@@ -90,7 +107,7 @@ def block_points(watched: Watch) -> Iterator[Point]:
     if watched.dispatch:
         pointer = convention.arguments[0]
         target = watched.dispatch.operands[0].register
-        names = (arch.sp, pointer, *((target,) if target else ()))
+        names = (arch.sp, pointer, *filter(None, (target, watched.called)))
         layout = Piece(pointer, 0, LAYOUT_BYTES)
         yield Point(DISPATCH, watched.dispatch.address, _once(names), layout)
     if watched.leaving:

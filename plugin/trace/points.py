@@ -4,13 +4,19 @@ Addresses are of the target's address space. A debugger's side is a `Runner`; it
 decides nothing, and what it set it takes away again in `close`.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional, Protocol
 
-from ..target import Target
+from ..target import Target, Unreadable
 
 AT_POINT, INTERRUPTED, TIME_UP = "at a point", "interrupted", "time up"
 EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
+
+BACK = "back"
+"""In a hit's values: the word at SP, at a function's first instruction where the return
+address travels on the stack."""
+PAGE = 4096
 
 
 class Piece(NamedTuple):
@@ -50,6 +56,14 @@ class Stop(NamedTuple):
     """The same in words: `exited with 3`, `SIGSEGV`, `break point 2`."""
     normal: bool = True
     """For an exit: by itself, not by a signal."""
+
+
+def read_piece(read: Callable[[int, int], bytes], address: int, size: int) -> bytes:
+    """As much of it as there is: what a layout is followed by may end with a page."""
+    for length in (size, min(size, PAGE - address % PAGE)):
+        with contextlib.suppress(Unreadable):
+            return read(address, length)
+    return b""
 
 
 OnHit = Callable[[Hit], bool]

@@ -27,6 +27,7 @@ class Tally:
         self.trace = Trace()
         self._counts: Counter[str] = Counter()
         self._functions: dict[int, _Function] = {}
+        self._others = _Function()
         self._failed: set[int] = set()
         self._bad = 0
 
@@ -36,11 +37,7 @@ class Tally:
         call = seen.call
         if call is None:
             return
-        function = self._functions.get(call.function)
-        if function is None:
-            if len(self._functions) >= MAX_FUNCTIONS:
-                return
-            function = self._functions[call.function] = _Function()
+        function = self._function(call.function)
         if seen.kind == ENTERED:
             function.calls += 1
             self.trace.calls += 1
@@ -51,6 +48,15 @@ class Tally:
             function.failures += 1
         if call.stub is not None:
             function.stub = call.watch.facts.thunk.stub_address(call.stub)
+
+    def _function(self, address: int) -> _Function:
+        """Beyond the cap all are counted together, and shown nowhere."""
+        function = self._functions.get(address)
+        if function is None:
+            if len(self._functions) >= MAX_FUNCTIONS:
+                return self._others
+            function = self._functions[address] = _Function()
+        return function
 
     def keep(self, event: Event) -> None:
         """Remember an event, as far as the caps allow."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from ..arch import WORD
+from ..chakra.interpreter import INTERPRETER as SYMBOL
 from ..chakra.locate import Locator
 from ..target import Memory, ThunkError
 from . import plan
@@ -17,8 +19,8 @@ from .events import Writer
 from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
-from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, RETURNED, Event, Trace
-from .points import AT_POINT, Hit, Runner, Stop
+from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
+from .points import AT_POINT, BACK, Hit, Runner, Stop
 from .tally import Tally
 from .watching import Watching
 
@@ -41,6 +43,12 @@ class Wish:
     kinds: Sequence[str] = KINDS
     """The events that are wanted."""
 
+    @property
+    def calls(self) -> bool:
+        """Whether calls are to be watched. If so, then all of each: a verdict on calls
+        is one on every step, whatever is shown."""
+        return bool(self.count or set(self.kinds) - {ENCODED, GENERATED})
+
 
 class Tracer:
     """One trace of one process. `say` gets each event that is wanted, as it happens."""
@@ -58,10 +66,7 @@ class Tracer:
         self._arch = locator.arch
         self._follower = Follower(locator.arch)
         self.tally = Tally()
-        # Calls that come back are counted, be they shown or not.
-        counted = (RETURNED,) if wish.count else ()
-        kinds = (*wish.kinds, *counted)
-        self.watching = Watching(runner, self._follower, kinds)
+        self.watching = Watching(runner, self._follower, wish.calls)
         self._writer = Writer(locator.arch)
         self._waiting: list[Seen] = []
         self._told = 0.0
@@ -80,6 +85,10 @@ class Tracer:
             lines.append(
                 "generated: no symbol of GenerateDynamicInterpreterThunk; a block is"
                 " found when it calls the interpreter"
+            )
+        if not memory.symbol_address(SYMBOL):
+            lines.append(
+                "interpreter: no symbol of InterpreterThunk; it is what the stubs call"
             )
         if CALL in wanted and not memory.symbol_address(helper):
             lines.append(f"call: no symbol of {helper}; told by return addresses")
@@ -110,9 +119,8 @@ class Tracer:
     @property
     def over(self) -> str:
         """Why there is nothing more to trace; empty while there is."""
-        call = self._follower.round_for_ever
-        if call:
-            return f"call {call.number} returns again and again: it goes round for ever"
+        if self._follower.round_for_ever:
+            return "a call returns again and again: it goes round for ever"
         if self._wish.count and self.tally.finished >= self._wish.count:
             return f"{self.tally.finished} calls were traced"
         return ""
@@ -120,18 +128,24 @@ class Tracer:
     @property
     def round_for_ever(self) -> "Optional[plan.Watch]":
         """The block in which a call goes round for ever."""
-        call = self._follower.round_for_ever
-        return call.watch if call else None
+        return self._follower.round_for_ever
 
     def finish(self, ended: str) -> Trace:
         """The whole trace. Whatever still waits for its words gets them first."""
         self._runner.close()
         self._flush()
+        strangers = self._follower.strangers
+        if strangers:
+            text = f"{strangers} returns of calls that were not seen to enter"
+            self.tally.trace.missing.append(f"returned: {text} are not judged")
         return self.tally.finish(ended)
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
         """At every hit: whether the thread is to stay there."""
-        unknown = hit.point.kind == INTERPRETER and self._stranger(hit)
+        unknown = False
+        if hit.point.kind == INTERPRETER:
+            hit = self._with_return_address(hit)
+            unknown = self.watching.stranger(hit.values.get(self._arch.lr or BACK))
         fresh, hurry = len(self._waiting), False
         for seen in self._follower.take(hit):
             self.tally.note(seen)
@@ -148,15 +162,16 @@ class Tracer:
                 self._flush(fresh)
         return unknown or bool(self._follower.wanted) or self._paused or bool(self.over)
 
-    def _stranger(self, hit: Hit) -> bool:
-        """Whether the interpreter was called from a block that is not under watch."""
+    def _with_return_address(self, hit: Hit) -> Hit:
+        """Who called the interpreter, where that stands on the stack."""
         if self._arch.lr:
-            return self.watching.stranger(hit.values.get(self._arch.lr))
+            return hit
         try:
-            data = self._runner.read(hit.values[self._arch.sp], 8)
+            data = self._runner.read(hit.values[self._arch.sp], WORD)
         except (ThunkError, KeyError):
-            return False
-        return self.watching.stranger(int.from_bytes(data, "little"))
+            return hit
+        back = int.from_bytes(data, "little")
+        return hit._replace(values={**hit.values, BACK: back})
 
     def _flush(self, fresh: Optional[int] = None) -> None:
         """Words for everything that waits; from index `fresh` on it is of just now."""

@@ -1,18 +1,17 @@
 """Puts break points where calls go through: at symbols, and in every block that comes
 to light. Used while the process stands still."""
 
-from collections.abc import Sequence
 from typing import Optional
 
 from ..arch import WORD
-from ..chakra.interpreter import INTERPRETER
+from ..chakra.interpreter import INTERPRETER, behaves_like_interpreter
 from ..chakra.locate import Locator, known_blocks
 from ..checklist.assess import is_asm, prove_block
-from ..proof import Offsets
+from ..proof import Facts, Offsets
 from ..target import MASK64, Memory, ThunkError
 from . import plan
 from .follow import Follower, Wanted
-from .model import CALL, ENTERED, GENERATED
+from .model import INTERPRETER as ARRIVED
 from .points import Point, Runner
 
 BODY_WORDS = 64
@@ -23,12 +22,13 @@ no header tells its offset."""
 class Watching:
     """The points of one trace."""
 
-    def __init__(
-        self, runner: Runner, follower: Follower, kinds: Sequence[str]
-    ) -> None:
+    def __init__(self, runner: Runner, follower: Follower, calls: bool) -> None:
+        """`calls`: whether they are to be watched, or only what is generated."""
         self._runner = runner
         self._follower = follower
-        self._kinds = (*kinds, ENTERED)
+        self._calls = calls
+        self._told = False
+        """Whether the engine's symbols tell when a thunk is generated."""
         self._refused: set[int] = set()
         self.new: list[plan.Watch] = []
         """Blocks that came under watch and are yet to be told."""
@@ -40,8 +40,6 @@ class Watching:
         memory = locator.memory
         for found in known_blocks(locator):
             self.block(memory, found.thunk.address)
-            in_progress = found.at is not None or found.back is not None
-            self._follower.older_calls |= in_progress
         self.new.clear()
         self.symbols(memory)
         if not self._follower.watches and not memory.symbol_address(INTERPRETER):
@@ -51,14 +49,18 @@ class Watching:
     def symbols(self, memory: Memory) -> None:
         """Points that need no block: they go where the engine's symbols are."""
         arch, watches = self._follower.arch, list(self._follower.watches.values())
+        delay = memory.symbol_address(plan.DELAY)
+        self._follower.faithful = frozenset((delay,) if delay else ())
+        generating = plan.generating_point(memory, arch)
+        if generating:
+            self._told = True
+            self._runner.add(generating)
         for point in plan.interpreter_points(memory, watches, arch):
             self._add(point)
-        generating = plan.generating_point(memory, arch)
-        if generating and GENERATED in self._kinds:
-            self._runner.add(generating)
 
     def _add(self, point: Point) -> None:
-        if point.kind in self._kinds:
+        # Where nothing tells of generated thunks, a block is met in the interpreter.
+        if self._calls or (point.kind == ARRIVED and not self._told):
             self._runner.add(point)
 
     def block(self, memory: Memory, address: int) -> Optional[plan.Watch]:
@@ -68,10 +70,12 @@ class Watching:
         if thunk is None:
             self._refused.add(address & ~0xFFF)
             return None
-        if thunk.address in self._follower.watches:
-            return self._follower.watches[thunk.address]
+        known = self._follower.watches.get(thunk.address)
+        if known and known.facts.thunk == thunk:
+            return known
         facts = prove_block(memory, thunk)
-        watched = plan.watch(facts, is_asm(memory, facts))
+        asm, call_info = is_asm(memory, facts), _has_call_info(memory, facts)
+        watched = plan.watch(facts, asm, call_info)
         first = not self._follower.watches
         self._follower.add(watched)
         self.new.append(watched)
@@ -79,7 +83,7 @@ class Watching:
             self._add(point)
         for point in plan.interpreter_points(memory, [watched], arch):
             self._add(point)
-        if first and CALL in self._kinds:
+        if first:
             for point in plan.call_points(memory, watched.convention, arch):
                 self._add(point)
         return watched
@@ -151,3 +155,16 @@ class Watching:
             return False
         offsets = prove_block(memory, thunk).offsets
         return offsets is not None and offsets.dynamic_thunk == WORD * index
+
+
+def _has_call_info(memory: Memory, facts: Facts) -> bool:
+    """Whether a block's layouts begin with function and callInfo for certain: in an
+    engine without symbols the asm.js interpreter is told by what it reads."""
+    target, thunk = facts.interpreter, facts.thunk
+    if target is not None and target == memory.symbol_address(INTERPRETER):
+        return True
+    if facts.claims["R6"].holds is False:
+        return True
+    if is_asm(memory, facts):
+        return False
+    return behaves_like_interpreter(memory, thunk.arch, facts.convention, target)

@@ -1,14 +1,15 @@
-"""Memory of a process on this machine, read past the debugger: words at a stride.
+"""Memory of a process on this machine, read past the debugger: a little of each page.
 
-Looking at one word of every page is all that a search for blocks needs. One call of
-process_vm_readv(2) takes a thousand such words; /proc/PID/pagemap tells which pages
+Looking at a few bytes of every page is all that a search for blocks needs. One call of
+process_vm_readv(2) takes a thousand such pieces; /proc/PID/pagemap tells which pages
 there are at all, so that looking does not make any. Both only read. Linux only;
 anywhere else, or if the kernel forbids it, there is no `Local`, and the debugger's own
-reads have to do.
+reads have to do. Whoever reads code this way sees the debugger's break points in it.
 """
 
 import ctypes
 import os
+import re
 from array import array
 from collections.abc import Iterator
 from io import FileIO
@@ -19,10 +20,10 @@ PAGE = 4096
 PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
 WORD = 8
-ENTRIES = 512
+ENTRIES = 1 << 14
 """Pages of the page map that are looked at at once."""
-NONE = bytes(WORD)
-"""The entry of a page that is not there."""
+_THERE = re.compile(rb"[\x40-\xff]+")
+"""Uppermost bytes of entries with bit 63 or 62: in memory, or swapped out."""
 
 
 class Local:
@@ -34,25 +35,25 @@ class Local:
         self._call.restype = ctypes.c_ssize_t
         self._pages: Optional[FileIO] = None
 
-    def words(self, first: int, count: int) -> Optional[bytes]:
-        """The words at `first` and every PAGE on, side by side. None if any of them
+    def samples(self, first: int, count: int, size: int) -> Optional[bytes]:
+        """`size` bytes at `first` and every PAGE on, side by side. None if any of them
         cannot be read."""
         found = bytearray()
         for done in range(0, count, PIECES):
             start, some = first + done * PAGE, min(PIECES, count - done)
-            words = self._some(start, some)
-            if words is None:
+            pieces = self._some(start, some, size)
+            if pieces is None:
                 return None
-            found += words
+            found += pieces
         return bytes(found)
 
-    def _some(self, first: int, count: int) -> Optional[bytes]:
-        remote = array("Q", [WORD]) * (2 * count)
+    def _some(self, first: int, count: int, size: int) -> Optional[bytes]:
+        remote = array("Q", [size]) * (2 * count)
         remote[0::2] = array("Q", range(first, first + count * PAGE, PAGE))
-        buffer = array("Q", bytes(WORD * count))
-        local = array("Q", (buffer.buffer_info()[0], WORD * count))
+        buffer = array("Q", bytes(size * count))
+        local = array("Q", (buffer.buffer_info()[0], size * count))
         got = self._transfer(local, remote, count)
-        return buffer.tobytes() if got == WORD * count else None
+        return buffer.tobytes() if got == size * count else None
 
     def read(self, address: int, size: int) -> Optional[bytes]:
         """Exactly these bytes, in one piece; None if any cannot be read."""
@@ -95,22 +96,12 @@ class Local:
 
 
 def _runs(start: int, entries: bytes, count: int) -> Iterator[tuple[int, int]]:
-    if len(entries) < count * WORD or NONE not in entries:
-        # All there, or nothing known.
+    if len(entries) < count * WORD:
+        # Nothing known: all of it may be there.
         yield start, start + count * PAGE
         return
-    if entries == bytes(len(entries)):
-        return
-    run = None
-    for n, entry in enumerate(memoryview(entries).cast("Q")):
-        there = entry >> 62 != 0
-        if there and run is None:
-            run = n
-        elif not there and run is not None:
-            yield start + run * PAGE, start + n * PAGE
-            run = None
-    if run is not None:
-        yield start + run * PAGE, start + count * PAGE
+    for run in _THERE.finditer(entries[WORD - 1 :: WORD]):
+        yield start + run.start() * PAGE, start + run.end() * PAGE
 
 
 def local_process(pid: Optional[int]) -> Optional[Local]:

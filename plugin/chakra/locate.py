@@ -5,6 +5,7 @@ cost least and tell most come first; all of them are bounded.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Callable, NamedTuple, Optional
@@ -361,9 +362,15 @@ class Locator:
         if not regions:
             return
         for page in promising(self.memory, regions, self.arch, self.local):
+            self._fetch(page)
             thunk = self.block_at(page)
             if thunk and thunk.address == page:
                 yield thunk
+
+    def _fetch(self, page: int) -> None:
+        """A page that is likely a block's, in one read."""
+        with suppress(ThunkError):
+            self.memory.read(page, BLOCK_SIZES[0])
 
     def _word(self, address: Optional[int]) -> Optional[int]:
         if address is None:

@@ -1,7 +1,7 @@
-"""Looks through executable memory for blocks, a word of each page at a time.
+"""Looks through executable memory for blocks, a little of each page at a time.
 
-The middle of a page of a block is a stub, whatever the block's size and header. Pages
-whose word there is none are passed over; the others are looked at whole.
+In the middle of a page of a block are stubs, whatever the block's size and header.
+Pages that have none there are passed over; the others are looked at whole.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from ..local import PAGE, WORD, Local
 from ..target import Memory, Region, ThunkError
 
 MIDDLE = PAGE // 2
+SAMPLE = 2 * WORD
+"""Two stubs of each page: a break point may stand on one."""
 CHUNK = 1 << 20
 """Bytes that the debugger reads at once where it has to."""
 LIMIT = 1 << 36
@@ -52,44 +54,49 @@ def _in_part(
 ) -> Iterator[int]:
     for first in range(start, end, BATCH * PAGE):
         count = (min(end, first + BATCH * PAGE) - first) // PAGE
-        words = local.words(first + MIDDLE, count) if local else None
-        if words is None:
-            words = _by_debugger(memory, first, count)
-        for mask, value in arch.stub_words:
-            for n in _matching(words, mask, value):
-                yield first + n * PAGE
+        samples = local.samples(first + MIDDLE, count, SAMPLE) if local else None
+        if samples is None:
+            samples = _by_debugger(memory, first, count)
+        found = {
+            place // SAMPLE
+            for mask, value in arch.stub_words
+            for place in _matching(samples, mask, value)
+        }
+        for n in sorted(found):
+            yield first + n * PAGE
 
 
-def _matching(words: bytes, mask: int, value: int) -> Iterator[int]:
-    """Numbers of the words that are `value` under `mask`. Searched by a byte of which
+def _matching(samples: bytes, mask: int, value: int) -> Iterator[int]:
+    """Places of the words that are `value` under `mask`. Searched by a byte of which
     every bit counts: that takes bytes.find, not a loop over all words."""
     column = mask.to_bytes(WORD, "little").index(0xFF)
     letter = value.to_bytes(WORD, "little")[column : column + 1]
-    letters = words[column::WORD]
+    letters = samples[column::WORD]
     n = letters.find(letter)
     while n >= 0:
-        word = int.from_bytes(words[n * WORD : n * WORD + WORD], "little")
+        word = int.from_bytes(samples[n * WORD : n * WORD + WORD], "little")
         if word & mask == value:
-            yield n
+            yield n * WORD
         n = letters.find(letter, n + 1)
 
 
 def _by_debugger(memory: Memory, first: int, count: int) -> bytes:
-    """The same words through the debugger; 0 where it cannot read."""
+    """The same through the debugger; zeros where it cannot read."""
     found = bytearray()
     for start in range(first, first + count * PAGE, CHUNK):
         size = min(CHUNK, first + count * PAGE - start)
         try:
-            data = memoryview(memory.peek(start, size)).cast("Q")
-            found += data[MIDDLE // WORD :: PAGE // WORD].tobytes()
+            data = memory.peek(start, size)
+            for place in range(MIDDLE, size, PAGE):
+                found += data[place : place + SAMPLE]
         except ThunkError:
             for place in range(start + MIDDLE, start + size, PAGE):
-                found += _word(memory, place)
+                found += _sample(memory, place)
     return bytes(found)
 
 
-def _word(memory: Memory, address: int) -> bytes:
+def _sample(memory: Memory, address: int) -> bytes:
     try:
-        return memory.peek(address, WORD)
+        return memory.peek(address, SAMPLE)
     except ThunkError:
-        return bytes(WORD)
+        return bytes(SAMPLE)

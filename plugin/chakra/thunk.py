@@ -79,17 +79,8 @@ class Thunk:
     @property
     def likeness(self) -> bytes:
         """The block's code without its own place: two blocks that are alike here do
-        the same, each in its own page. Jumps are relative; what is left are the words
-        that hold an address within the block."""
-        code, at = self.code, 0
-        high = (self.address >> 16).to_bytes(6, "little")
-        while (at := code.find(high, at + 1)) >= 0:
-            start = at - 2
-            word = int.from_bytes(code[start : start + 8], "little")
-            if start >= 0 and self.contains(word):
-                own = (word - self.address).to_bytes(8, "little")
-                code = code[:start] + own + code[start + 8 :]
-        return code
+        the same, each in its own page."""
+        return _placeless(self.code, self.address, self.size)
 
     def part(self, address: int) -> str:
         """`header`, `stub 7`, `epilogue` or `fill`, for an address in the block."""
@@ -110,10 +101,10 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     Some stubs may be odd (that is a finding, not a reason to overlook the block).
     """
     for row in _known_rows:
-        if row.fits(code, arch):
+        if row.fits(code, address, arch):
             return replace(row.known, code=code, address=address)
     thunk = _parsed(code, address, arch)
-    if thunk and not thunk.odd:
+    if thunk and not thunk.odd and not _stubs(code[thunk.epilogue :], arch):
         _known_rows.append(_Row(thunk))
         del _known_rows[:-MAX_ROWS]
     return thunk
@@ -129,20 +120,32 @@ class _Row:
     def __init__(self, known: Thunk) -> None:
         self.known = known
         self._code = known.code[known.first_stub : known.epilogue]
+        self._header = _placeless(known.header, known.address, known.size)
 
-    def fits(self, code: bytes, arch: Arch) -> bool:
+    def fits(self, code: bytes, address: int, arch: Arch) -> bool:
         """Whether taking this block apart would give the same parts."""
-        first, end = self.known.first_stub, self.known.epilogue
-        same_size = arch is self.known.arch and len(code) == self.known.size
-        if not same_size or code[first:end] != self._code:
+        first, end, size = self.known.first_stub, self.known.epilogue, self.known.size
+        if arch is not self.known.arch or len(code) != size:
             return False
-        header, tail = code[:first], code[end:]
-        if _dispatch_end(header, arch) != first:
+        if code[first:end] != self._code or _stubs(code[end:], arch):
             return False
-        return not _stubs(header, arch) and not _stubs(tail, arch)
+        return _placeless(code[:first], address, size) == self._header
 
 
 _known_rows: list[_Row] = []
+
+
+def _placeless(code: bytes, address: int, size: int) -> bytes:
+    """Code with its addresses within its own block as offsets: jumps are relative, what
+    is left are words that hold such an address."""
+    high, at = (address >> 16).to_bytes(6, "little"), 1
+    while (at := code.find(high, at + 1)) >= 0:
+        start = at - 2
+        distance = int.from_bytes(code[start : start + 8], "little") - address
+        if 0 <= distance < size:
+            own = distance.to_bytes(8, "little")
+            code = code[:start] + own + code[start + 8 :]
+    return code
 
 
 def _parsed(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:

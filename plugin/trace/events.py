@@ -108,6 +108,8 @@ class Writer:
             return f"{arch.sp} {values.get(arch.sp, 0):#x}{more}"
         if seen.kind == DISPATCH and call:
             pointer = call.watch.convention.arguments[0]
+            if pointer not in values:
+                return "is not reached"
             stub = "" if call.stub is None else f"  -> stub {call.stub}"
             distance = values.get(pointer, 0) - values.get(arch.sp, 0)
             place = f"{arch.sp}{distance:+d}" if abs(distance) < 1 << 16 else "far away"

@@ -17,7 +17,7 @@ from . import judge
 from .judge import Call, return_address
 from .model import CALL, DISPATCH, ENTERED, GENERATED, INTERPRETER, RETURNED
 from .plan import GENERATING, Watch, word_of
-from .points import BACK, Hit
+from .points import BACK, Hit, Point
 
 ROUNDS = 64
 """Returns of one call in a row, after which it is known to go round for ever."""
@@ -214,6 +214,16 @@ class Follower:
         if call is None or call.watch is not watch or not self._at_dispatch(call, hit):
             return []
         return [self._seen(hit, call, judge.dispatched(call, hit))]
+
+    def trapped(self, thread: int, pc: int) -> list[Seen]:
+        """The process was stopped by itself: where no valid call gets, in the header
+        of a call that has not come to its dispatch, that is the header's own check."""
+        call = self._stacks[thread][-1] if self._stacks.get(thread) else None
+        if call is None or call.target is not None:
+            return []
+        problems = judge.trapped(call, pc)
+        hit = Hit(Point(DISPATCH, pc, ()), thread, {}, b"")
+        return [self._seen(hit, call, problems)] if problems else []
 
     def _at_dispatch(self, call: Call, hit: Hit) -> bool:
         """Whether SP is what the header makes of this call's. If not, it is the branch

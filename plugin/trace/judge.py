@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ..arch import ANCHOR, WORD, Arch
+from ..arch.decode import LONGEST, decode
 from ..chakra.layout import ARGS, CallInfo
 from ..proof.words import cite, last_writer
 from ..target import MASK64
@@ -117,6 +118,18 @@ def dispatched(call: Call, hit: Hit) -> list[str]:
         text = f"R6: the stub will call {called}, which is {hit.values[called]:#x}"
         problems.append(_blame(call, text, "R6"))
     return problems
+
+
+def trapped(call: Call, pc: int) -> list[str]:
+    """R7, as the header itself finds it: a range check that lets no valid stub down
+    this way."""
+    facts = call.watch.facts
+    at = pc - facts.thunk.address
+    if at not in facts.untaken:
+        return []
+    insn = decode(facts.thunk.code[at : at + LONGEST], pc, facts.thunk.arch)
+    shown = cite(insn) if insn else f"{pc:#x}"
+    return [f"R7: the header's own check refuses where the branch would go: {shown}"]
 
 
 def _target(call: Call, target: int) -> list[str]:

@@ -20,7 +20,7 @@ from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
 from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
-from .points import AT_POINT, BACK, Hit, Runner, Stop
+from .points import AT_POINT, BACK, ELSEWHERE, SIGNALLED, Hit, Runner, Stop
 from .tally import Tally
 from .watching import Watching
 
@@ -105,6 +105,8 @@ class Tracer:
             here = stop.reason == AT_POINT
             if here and stop.said == "name":
                 self.watching.loaded(Memory(self._runner.target()))
+            if stop.reason in (SIGNALLED, ELSEWHERE):
+                self._look_at_trap()
             self._flush()
             if here:
                 self.watching.settle(Memory(self._runner.target()))
@@ -115,6 +117,14 @@ class Tracer:
                 return Stop(AT_POINT, PAUSED)
             if self.over:
                 return Stop(AT_POINT, self.over)
+
+    def _look_at_trap(self) -> None:
+        target = self._runner.target()
+        pc = target.registers().get(self._arch.pc)
+        if pc is not None:
+            for seen in self._follower.trapped(self._runner.thread(), pc):
+                self.tally.note(seen)
+                self._waiting.append(seen)
 
     @property
     def over(self) -> str:

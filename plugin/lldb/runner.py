@@ -32,6 +32,8 @@ from .target import LldbTarget, register_value
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
 """By name lldb would find a function only where the user's own scripts live."""
 
+LOST = -1
+"""lldb's exit status of a process that was gone when it asked."""
 _running: "list[LldbRunner]" = []
 """Whose break points are on."""
 
@@ -207,9 +209,10 @@ class LldbRunner:
         if status and status == self._signalled:
             name = self._process.GetUnixSignals().GetSignalAsCString(status)
             return Stop(EXITED, f"ended by {name}", normal=False)
-        if status == signal.SIGKILL:
-            # That one stops nothing before.
-            return Stop(EXITED, "exited with 9, or was killed")
+        if status in (signal.SIGKILL, LOST):
+            # That one stops nothing before. LOST: nobody could say how it ended.
+            said = f"exited with {status}, or was killed"
+            return Stop(EXITED, said, normal=status != LOST)
         return Stop(EXITED, f"exited with {status}")
 
     def _signal(self, thread: Any) -> Stop:

@@ -9,6 +9,7 @@ from thunk_inspect.arch import WORD
 from thunk_inspect.chakra.thunk import parse
 from thunk_inspect.proof import prove
 from thunk_inspect.target import Unreadable
+from thunk_inspect.trace import tally
 from thunk_inspect.trace.follow import ROUNDS, Follower, Seen
 from thunk_inspect.trace.model import CALL, DISPATCH, ENTERED, INTERPRETER, RETURNED
 from thunk_inspect.trace.plan import LAYOUT_BYTES, Watch, watch
@@ -444,3 +445,17 @@ def test_a_piece_at_the_end_of_memory() -> None:
     assert len(read_piece(read, 0x1000, LAYOUT_BYTES)) == LAYOUT_BYTES
     assert len(read_piece(read, 0x1FE0, LAYOUT_BYTES)) == 0x20
     assert read_piece(read, 0x2000, LAYOUT_BYTES) == b""
+
+
+def test_more_functions_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closures are functions of their own. Each call counts all the same."""
+    monkeypatch.setattr(tally, "MAX_FUNCTIONS", 1)
+    process, counts = Process("arm64-windows"), tally.Tally()
+    for number in range(5):
+        x0 = FUNCTION + 64 * number
+        seen = process.entry(x0=x0) + process.dispatch([x0, 0, *ARGS]) + process.leave()
+        for one in seen:
+            counts.note(one)
+    trace = counts.finish("")
+    assert (trace.calls, trace.failures, counts.finished) == (5, 5, 5)
+    assert len(trace.functions) == 1

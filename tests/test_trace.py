@@ -1,16 +1,22 @@
 """thunk-trace on chakra_like, in each debugger: sound calls, every fault, every end."""
 
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
+import termios
+import time
 from pathlib import Path
 from typing import FrozenSet, List, NamedTuple, Tuple
 
 import pytest
 
-from programs import need, wait_until
+from debuggers import DEBUGGERS
+from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
 from reports import Document, validated
 from sessions import Session
 from test_faults import CONVENTIONS, VARIANTS
@@ -314,7 +320,9 @@ def test_a_signal_from_outside(session: Session, number: int, ended: str) -> Non
     session.load("sysv", "none", "3", "--calls", "1000000")
     before = all_break_points(session)
     path = session.folder / "trace.json"
+    said = session.output.stat().st_size
     session.debugger.send(f"thunk-trace --json {path}")
+    assert wait_until(lambda: session.output.stat().st_size > said), "it runs"
     os.kill(pid_of(session), number)
     answer = session.debugger.answer()
     assert not answer.error or number == signal.SIGKILL, answer.error
@@ -423,3 +431,64 @@ def test_busy_is_not_a_loop_in_the_thunk(session: Session) -> None:
     document = trace(session, "--timeout 0.5")
     assert document["hang"]["kind"] == "interpreter"
     assert document["calls"] and not document["failures"]
+
+
+class Terminal:
+    """A debugger that a user types to, its program under control at the first call."""
+
+    def __init__(self, words: List[str]) -> None:
+        ours, theirs = pty.openpty()
+        self._terminal, self._seen = ours, b""
+        self._process = subprocess.Popen(
+            [need(words[0]), *words[1:]],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=ENVIRONMENT,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        self._seen = b""
+        os.write(self._terminal, text.encode())
+
+    def until(self, word: bytes) -> bytes:
+        """All that it said up to a word and some more."""
+        limit = time.monotonic() + DEADLINE
+        while word not in self._seen:
+            left = max(0.0, limit - time.monotonic())
+            ready, _, _ = select.select([self._terminal], [], [], left)
+            assert ready, self._seen[-500:]
+            self._seen += os.read(self._terminal, 1 << 16)
+        return self._seen
+
+    def close(self) -> None:
+        end(self._process)
+        os.close(self._terminal)
+
+
+@pytest.mark.parametrize("debugger", ["gdb", "lldb"])
+def test_a_users_interrupt(debugger: str, tmp_path: Path) -> None:
+    """^C, typed."""
+    plugin = DEBUGGERS[debugger].load
+    args, out = "sysv none 3 --calls 1000000", tmp_path / "out"
+    if debugger == "gdb":
+        start = [plugin, "tbreak amd64_CallFunction", f"run {args} >{out} </dev/null"]
+        words = ["gdb", "-nx", "-q", *(w for line in start for w in ("-ex", line))]
+    else:
+        once, streams = "breakpoint set -o true -n", f"-i /dev/null -o {out} -e {out}"
+        start = [plugin, f"{once} amd64_CallFunction"]
+        start.append(f"process launch {streams} -- {args}")
+        words = ["lldb-19", "--no-lldbinit"]
+        words += [word for line in start for word in ("-o", line)]
+    terminal = Terminal([*words, fixture("x86_64")])
+    try:
+        terminal.until(b"amd64_CallFunction (" if debugger == "gdb" else b"stop reason")
+        terminal.type("thunk-trace\n")
+        terminal.until(b"#5 ")
+        terminal.type("\x03")
+        assert b"all consistent; ended: interrupted" in terminal.until(b"functions ")
+    finally:
+        terminal.close()

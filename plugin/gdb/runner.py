@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 import gdb
@@ -65,8 +66,8 @@ class GdbRunner:
         self._thread = 0
         """Of the last hit."""
         connection = gdb.selected_inferior().connection
-        native = connection is not None and connection.type == "native"
-        self._register = _by_frame if native else _by_expression
+        self._native = connection is not None and connection.type == "native"
+        self._register = _by_frame if self._native else _by_expression
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)
@@ -110,11 +111,7 @@ class GdbRunner:
 
         def hit() -> bool:
             try:
-                read = register()
-                values = {}
-                for name in names:
-                    with contextlib.suppress(gdb.error):
-                        values[name] = read(name)
+                values = _values(register(), names)
                 memory = b""
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
@@ -150,7 +147,9 @@ class GdbRunner:
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
-            raise ThunkError(f"cannot let the process run: {error}") from None
+            if not self._native or not _is_dead(gdb.selected_inferior().pid):
+                raise ThunkError(f"cannot let the process run: {error}") from None
+            self._stop = Stop(EXITED, "was killed", normal=False)
         finally:
             self._running = False
             gdb.events.stop.disconnect(self._stopped)
@@ -242,6 +241,28 @@ def _holds(condition: Optional[str]) -> bool:
         return condition is None or bool(gdb.parse_and_eval(condition))
     except gdb.error:
         return True
+
+
+def _values(read: Callable[[str], int], names: Sequence[str]) -> dict[str, int]:
+    """Registers by name. Where one cannot be read the others still are."""
+    try:
+        return {name: read(name) for name in names}
+    except gdb.error:
+        values = {}
+        for name in names:
+            with contextlib.suppress(gdb.error):
+                values[name] = read(name)
+        return values
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a process on this machine was killed, which gdb may learn only from a
+    request that fails."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return bool(pid)
+    return status.rpartition(")")[2].split()[0] in "ZX"
 
 
 def _known(name: str) -> bool:

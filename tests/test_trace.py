@@ -476,7 +476,8 @@ def test_a_users_interrupt(debugger: str, tmp_path: Path) -> None:
     args, out = "sysv none 3 --calls 1000000", tmp_path / "out"
     if debugger == "gdb":
         start = [plugin, "tbreak amd64_CallFunction", f"run {args} >{out} </dev/null"]
-        words = ["gdb", "-nx", "-q", *(w for line in start for w in ("-ex", line))]
+        words = ["gdb", "-nx", "-q", "-ex", "set pagination off"]
+        words += [word for line in start for word in ("-ex", line)]
     else:
         once, streams = "breakpoint set -o true -n", f"-i /dev/null -o {out} -e {out}"
         start = [plugin, f"{once} amd64_CallFunction"]

@@ -6,6 +6,7 @@ The timer's thread must not print: lldb holds its output while the process runs.
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -32,6 +33,8 @@ from .target import LldbTarget, register_value
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
 """By name lldb would find a function only where the user's own scripts live."""
 
+HEED = 0.2
+"""Seconds within which a ^C is heeded."""
 LOST = -1
 """lldb's exit status of a process that was gone when it asked."""
 _running: "list[LldbRunner]" = []
@@ -60,6 +63,8 @@ class LldbRunner:
         self._error: Optional[BaseException] = None
         self._stay: Optional[Stop] = None
         self._late = False
+        self._asked = False
+        """Whether ^C was pressed."""
         self._signalled = 0
         """The signal of the last stop."""
         self._thread = 0
@@ -110,6 +115,8 @@ class LldbRunner:
         self._signalled = 0
         if stay:
             self._stay = Stop(AT_POINT, point.kind)
+        elif self._asked:
+            self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
         elif self._deadline is not None and time.monotonic() > self._deadline:
             self._stay, stay = Stop(TIME_UP, "time is up"), True
         return stay
@@ -139,7 +146,7 @@ class LldbRunner:
         _running.append(self)
         try:
             with limited(deadline, self._interrupt):
-                error = self._process.Continue()
+                error = self._continue()
         finally:
             _running.pop()
             self._debugger.SetAsync(was_async)
@@ -152,6 +159,21 @@ class LldbRunner:
             # The thread that made the last call, not one that only waits for it.
             self._process.SetSelectedThreadByIndexID(self._thread)
         return stop
+
+    def _continue(self) -> Any:
+        """From another thread: lldb only notes a ^C while a command of ours runs, and
+        tells it to nobody but the thread that the command runs in."""
+        errors: list[Any] = []
+        runs = threading.Thread(target=lambda: errors.append(self._process.Continue()))
+        interpreter = self._debugger.GetCommandInterpreter()
+        self._asked = False
+        runs.start()
+        while runs.is_alive():
+            runs.join(HEED)
+            if interpreter.WasInterrupted() and runs.is_alive():
+                self._asked = True
+                self._process.SendAsyncInterrupt()
+        return errors[0]
 
     def _interrupt(self) -> None:
         self._late = True

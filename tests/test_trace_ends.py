@@ -1,0 +1,246 @@
+"""thunk-trace and what may end it: the user, signals, time, and wrong usage."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import time
+from pathlib import Path
+from typing import List, Tuple
+
+import pytest
+
+from debuggers import DEBUGGERS
+from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
+from reports import validated
+from sessions import Session
+from traces import all_break_points, own_break_points, trace
+
+
+def test_a_break_point_of_the_users_own(session: Session) -> None:
+    session.load("sysv", "none", "3", "--calls", "4")
+    session.run("break depth_5" if session.name == "gdb" else "b depth_5")
+    before = all_break_points(session)
+    document = trace(session)
+    assert re.fullmatch(r"break point \d+", document["ended"])
+    assert document["counts"]["interpreter"] == 1
+    assert "returned" not in document["counts"]
+    assert len(all_break_points(session)) == len(before)
+
+
+def test_one_where_ours_is_too(session: Session) -> None:
+    session.load("sysv", "none", "3", "--calls", "4")
+    place = session.place("header")
+    where = f"*{place:#x}" if session.name == "gdb" else f"set -a {place:#x}"
+    said = session.run(f"{'break' if session.name == 'gdb' else 'breakpoint'} {where}")
+    number = re.search(r"Breakpoint (\d+)", said.text)
+    assert number, said.text
+    document = trace(session)
+    assert document["ended"] == f"break point {number[1]}"
+    assert session.pc() == place
+
+
+def pid_of(session: Session) -> int:
+    """The program's, once it has said something; it is a child of the debugger's."""
+    assert wait_until(lambda: bool(session.stdout()))
+    if session.name == "gdb":
+        pipes = session.debugger._pipes  # type: ignore[union-attr]
+        parent = pipes.process.pid
+        return int(subprocess.check_output(["pgrep", "-P", str(parent)]))
+    from thunk_inspect.session.children import descendants
+
+    found = descendants(session.debugger.process.pid)  # type: ignore[union-attr]
+    (pid,) = [pid for pid in found if "chakra_like" in command_of(pid)]
+    return pid
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "ended"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGKILL, "ended by|was killed")],
+)
+def test_a_signal_from_outside(session: Session, number: int, ended: str) -> None:
+    session.load("sysv", "none", "3", "--calls", "1000000")
+    before = all_break_points(session)
+    path = session.folder / "trace.json"
+    said = session.output.stat().st_size
+    session.debugger.send(f"thunk-trace --json {path}")
+    assert wait_until(lambda: session.output.stat().st_size > said), "it runs"
+    os.kill(pid_of(session), number)
+    answer = session.debugger.answer()
+    assert not answer.error or number == signal.SIGKILL, answer.error
+    document = validated(json.loads(path.read_text()))
+    assert re.search(ended, document["ended"])
+    assert document["calls"] and not document["failures"]
+    if number == signal.SIGINT:
+        assert all_break_points(session) == before
+        assert session.json()["verdict"] in ("sound", "undecided")
+
+
+def test_no_process(session: Session) -> None:
+    session.open()
+    error = session.run("thunk-trace").error
+    assert "no process" in error and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["--count 0", "--count x", "--timeout -1", "--only lunch", "5", "--what"]
+)
+def test_bad_usage(gdb: Session, words: str) -> None:
+    gdb.open()
+    error = gdb.run(f"thunk-trace {words}").error
+    assert "usage: thunk-trace" in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_file_that_cannot_be_written(session: Session) -> None:
+    session.load("sysv", "none", "3")
+    before = own_break_points(session)
+    # A file is no folder.
+    path = session.output / "trace.json"
+    error = session.run(f"thunk-trace --json {path}").error.splitlines()[-1]
+    assert f"cannot write {path}" in error
+    assert len(error.strip().splitlines()) == 1
+    assert own_break_points(session) == before
+
+
+PROGRAM = r"""
+#include <pthread.h>
+#include <unistd.h>
+volatile int n;
+__attribute__((noinline)) void ready(void) { n = 1; }
+static void *sleeps(void *p) { for (;;) pause(); return p; }
+int main(int argc, char **argv)
+{
+    pthread_t thread;
+    pthread_create(&thread, 0, sleeps, 0);
+    ready();
+    if (argc > 1)
+        for (;;) n++;
+    pause();
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Waits, or with an argument spins."""
+    folder = tmp_path_factory.mktemp("hangs")
+    source = folder / "hangs.c"
+    source.write_text(PROGRAM)
+    command = [need("gcc"), "-g", "-pthread", str(source), "-o", str(folder / "hangs")]
+    subprocess.run(command, check=True)
+    return str(folder / "hangs")
+
+
+def start(session: Session, program: str, *args: str) -> None:
+    session.open()
+    session.run(session.debugger.open(program))
+    session.run(session.debugger.once("ready"))
+    session.run(session.debugger.launch(args, session.output))
+    assert session.pc()
+
+
+@pytest.mark.parametrize(
+    ("args", "kind"), [((), "waiting"), (("spin",), "native")], ids=["waits", "spins"]
+)
+def test_a_program_that_does_not_end(
+    session: Session, program: str, args: Tuple[str, ...], kind: str
+) -> None:
+    start(session, program, *args)
+    document = trace(session, "--timeout 0.5")
+    assert document["hang"]["kind"] == kind
+    assert "time" in document["ended"] and document["calls"] == 0
+    # No interrupt of ours is left: it would stop the process at once.
+    assert not args or stops_only_when_asked(session)
+
+
+def stops_only_when_asked(session: Session) -> bool:
+    """A step over an instruction ends as a step does."""
+    if session.name == "gdb":
+        return "SIGINT" not in session.run("stepi").output
+    said = session.run("thread step-inst").output
+    return "SIG" not in session.run("thread info").output + said
+
+
+def test_no_time_at_all(session: Session, program: str) -> None:
+    start(session, program, "spin")
+    assert trace(session, "--timeout 0")["hang"]["kind"] == "native"
+
+
+def test_busy_is_not_a_loop_in_the_thunk(session: Session) -> None:
+    """Most of its time it stands at break points of ours, and those in the block."""
+    session.load("sysv", "none", "3", "--calls", "1000000")
+    document = trace(session, "--timeout 0.5")
+    assert document["hang"]["kind"] == "interpreter"
+    assert document["calls"] and not document["failures"]
+
+
+class Terminal:
+    """A debugger that a user types to, its program under control at the first call."""
+
+    def __init__(self, words: List[str]) -> None:
+        ours, theirs = pty.openpty()
+        self._terminal, self._seen = ours, b""
+        self._process = subprocess.Popen(
+            [need(words[0]), *words[1:]],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=ENVIRONMENT,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        self._seen = b""
+        os.write(self._terminal, text.encode())
+
+    def until(self, word: bytes) -> bytes:
+        """All that it said up to a word and some more."""
+        limit = time.monotonic() + DEADLINE
+        while word not in self._seen:
+            left = max(0.0, limit - time.monotonic())
+            ready, _, _ = select.select([self._terminal], [], [], left)
+            assert ready, self._seen[-500:]
+            self._seen += os.read(self._terminal, 1 << 16)
+        return self._seen
+
+    def close(self) -> None:
+        end(self._process)
+        os.close(self._terminal)
+
+
+@pytest.mark.parametrize("debugger", ["gdb", "lldb"])
+def test_a_users_interrupt(debugger: str, tmp_path: Path) -> None:
+    """^C, typed."""
+    plugin = DEBUGGERS[debugger].load
+    args, out = "sysv none 3 --calls 1000000", tmp_path / "out"
+    if debugger == "gdb":
+        start = [plugin, "tbreak amd64_CallFunction", f"run {args} >{out} </dev/null"]
+        words = ["gdb", "-nx", "-q", "-ex", "set pagination off"]
+        words += [word for line in start for word in ("-ex", line)]
+    else:
+        once, streams = "breakpoint set -o true -n", f"-i /dev/null -o {out} -e {out}"
+        start = [plugin, f"{once} amd64_CallFunction"]
+        start.append(f"process launch {streams} -- {args}")
+        words = ["lldb-19", "--no-lldbinit"]
+        words += [word for line in start for word in ("-o", line)]
+    terminal = Terminal([*words, fixture("x86_64")])
+    try:
+        terminal.until(b"amd64_CallFunction (" if debugger == "gdb" else b"stop reason")
+        terminal.type("thunk-trace\n")
+        terminal.until(b"#5 ")
+        terminal.type("\x03")
+        assert b"all consistent; ended: interrupted" in terminal.until(b"functions ")
+    finally:
+        terminal.close()

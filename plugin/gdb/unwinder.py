@@ -54,11 +54,11 @@ class Blocks:
 
     def _facts(self, pc: int) -> Any:
         """Nothing here may ask gdb for a frame: one is being unwound."""
-        from ..dependencies import ready
-        from ..target import Memory, ThunkError
-        from .target import GdbTarget
-
         try:
+            from ..dependencies import ready
+            from ..target import Memory
+            from .target import GdbTarget
+
             ready()
             from ..checklist.assess import fitting
             from ..inspection import locator_for
@@ -66,7 +66,8 @@ class Blocks:
             memory = Memory(GdbTarget())
             thunk = locator_for(memory).block_at(pc)
             return fitting(memory.os, thunk) if thunk else None
-        except ThunkError:
+        except Exception:
+            # gdb can crash on what an unwinder raises.
             return None
 
 

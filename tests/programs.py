@@ -28,7 +28,7 @@ DEADLINE = 60.0
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
-    "HOME": "/nonexistent",
+    "HOME": "/proc/nobody",
     "LC_ALL": "C.UTF-8",
     "TERM": "dumb",
 }

@@ -103,7 +103,7 @@ MISTAKES = [
     ("thunk-find 0x10", "0x10"),
     ("thunk-find --nonsense", "--nonsense"),
     ("thunk-snapshot", "usage"),
-    ("thunk-snapshot /nonexistent/folder/file", "/nonexistent/folder/file"),
+    ("thunk-snapshot /proc/nobody/file", "/proc/nobody/file"),
     ("thunk-snapshot /tmp nonsense", "nonsense"),
 ]
 

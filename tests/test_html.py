@@ -257,7 +257,8 @@ def test_the_broken_page(reports: Dict[str, Report], chromium: Browser) -> None:
     wrong = {slot["place"] for slot in look.slots if "wrong" in slot["kind"]}
     assert {0, 8, 16} <= wrong
     texts = [text["text"] for text in look.texts]
-    assert "✗ should be 0x4a96f0" in texts
+    stored = {word.place: word.value for word in reports["offset16"].stack}
+    assert f"✗ should be {stored[16]:#x}" in texts
     assert "holds the caller's x29 (frame pointer)" in texts
     blamed = page.locator("tr.blamed").all_inner_texts()
     assert any("add x0, sp, #16" in row and "✗" in row for row in blamed)

@@ -19,7 +19,7 @@ from debuggers import DEBUGGERS
 from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
 from reports import validated
 from sessions import Session
-from traces import all_break_points, own_break_points, trace
+from traces import all_break_points, own_break_points, trace, wrong
 
 
 def test_a_break_point_of_the_users_own(session: Session) -> None:
@@ -77,12 +77,59 @@ def test_a_signal_from_outside(session: Session, number: int, ended: str) -> Non
     os.kill(pid_of(session), number)
     answer = session.debugger.answer()
     assert not answer.error or number == signal.SIGKILL, answer.error
+    assert path.exists(), f"{answer.error}\n{answer.output[-2000:]}"
     document = validated(json.loads(path.read_text()))
     assert re.search(ended, document["ended"])
-    assert document["calls"] and not document["failures"]
+    assert document["calls"] and not document["failures"], wrong(document)
     if number == signal.SIGINT:
         assert all_break_points(session) == before
         assert session.json()["verdict"] in ("sound", "undecided")
+
+
+KILL = """
+import os, time
+def dead(pid):
+    with open("/proc/%d/stat" % pid) as status:
+        return status.read().rpartition(")")[2].split()[0] in "ZX"
+def kill(pid):
+    os.kill(pid, 9)
+    limit = time.monotonic() + 10
+    while not dead(pid) and time.monotonic() < limit:
+        time.sleep(0.001)
+"""
+GDB_KILL = """
+class Killer(gdb.Breakpoint):
+    def stop(self):
+        kill(gdb.selected_inferior().pid)
+        return False
+"""
+LLDB_KILL = """
+def killer(frame, location, *rest):
+    kill(frame.GetThread().GetProcess().GetProcessID())
+    return False
+"""
+
+
+@pytest.mark.parametrize("place", ["header", "dispatch", "interpreter"])
+def test_killed_at_a_hit(session: Session, place: str) -> None:
+    """Nothing can be read any more, which no call is to be blamed for."""
+    session.load("sysv", "none", "3", "--calls", "4")
+    where = session.place(place)
+    script = session.folder / "killer.py"
+    if session.name == "gdb":
+        script.write_text(KILL + GDB_KILL)
+        session.run(f"source {script}")
+        session.run(f'python Killer("*{where:#x}")')
+    else:
+        script.write_text(KILL + LLDB_KILL)
+        session.run(f"command script import {script}")
+        session.run(f"breakpoint set --address {where:#x}")
+        session.run("breakpoint command add -F killer.killer")
+    path = session.folder / "trace.json"
+    session.run(f"thunk-trace --json {path}")
+    document = validated(json.loads(path.read_text()))
+    assert document["calls"] == (place != "header")
+    assert not document["failures"] and not wrong(document)
 
 
 def test_no_process(session: Session) -> None:

@@ -147,19 +147,25 @@ class GdbRunner:
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
-            if not self._native or not _is_dead(gdb.selected_inferior().pid):
-                raise ThunkError(f"cannot let the process run: {error}") from None
-            self._stop = Stop(EXITED, "was killed", normal=False)
+            said = f"cannot let the process run: {error}"
+            self._error = self._error or ThunkError(said)
         finally:
             self._running = False
             gdb.events.stop.disconnect(self._stopped)
             gdb.events.exited.disconnect(self._exited)
         if self._error:
-            raise self._error
+            if not self._is_killed():
+                raise self._error
+            self._stop = Stop(EXITED, "was killed", normal=False)
         stop = self._stop or Stop(ELSEWHERE, "the process stopped")
         if stop.reason == TIME_UP:
             self._back_to(self._thread)
         return stop
+
+    def _is_killed(self) -> bool:
+        """Whether what failed did so because there is no process any more, which gdb
+        may learn only from a request that fails: at a hit, or to go on from one."""
+        return self._native and _is_dead(gdb.selected_inferior().pid)
 
     @staticmethod
     def _back_to(number: int) -> None:
@@ -256,8 +262,7 @@ def _values(read: Callable[[str], int], names: Sequence[str]) -> dict[str, int]:
 
 
 def _is_dead(pid: int) -> bool:
-    """Whether a process on this machine was killed, which gdb may learn only from a
-    request that fails."""
+    """Whether a process on this machine was killed; gdb has pid 0 for none."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

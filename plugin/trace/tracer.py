@@ -152,6 +152,8 @@ class Tracer:
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
         """At every hit: whether the thread is to stay there."""
+        if hit.point.piece and not hit.memory and not self._readable(hit.point.address):
+            return True
         unknown = False
         if hit.point.kind == INTERPRETER:
             hit = self._with_return_address(hit)
@@ -171,6 +173,15 @@ class Tracer:
             if not unknown:
                 self._flush(fresh)
         return unknown or bool(self._follower.wanted) or self._paused or bool(self.over)
+
+    def _readable(self, address: int) -> bool:
+        """Whether the break point itself can be read, where the thread has just been:
+        if not, nothing can, as of a process that was killed, and a layout that cannot
+        be read says nothing of who made it."""
+        try:
+            return bool(self._runner.read(address, 1))
+        except ThunkError:
+            return False
 
     def _with_return_address(self, hit: Hit) -> Hit:
         """Who called the interpreter, where that stands on the stack."""

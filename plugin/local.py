@@ -5,11 +5,13 @@ process_vm_readv(2) takes a thousand such pieces; /proc/PID/pagemap tells which 
 there are at all, so that looking does not make any. Both only read. Linux only;
 anywhere else, or if the kernel forbids it, there is no `Local`, and the debugger's own
 reads have to do. Whoever reads code this way sees the debugger's break points in it.
+Also what the kernel says of a process whose end the debugger has yet to hear of.
 """
 
 import ctypes
 import os
 import re
+import time
 from array import array
 from collections.abc import Iterator
 from io import FileIO
@@ -120,6 +122,32 @@ def local_process(pid: Optional[int]) -> Optional[Local]:
         return Local(pid)
     except (OSError, AttributeError, ValueError, StopIteration):
         return None
+
+
+HELD, DEAD = ("t", "T"), ("Z", "X", "")
+DYING = 1.0
+"""Seconds that a killed process may take to die."""
+
+
+def thread_state(pid: int, thread: int) -> str:
+    """The letter that the kernel has for a thread: one of HELD while a debugger keeps
+    it from running, one of DEAD when it is no more."""
+    try:
+        status = Path(f"/proc/{pid}/task/{thread}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[0]
+
+
+def is_killed(pid: int) -> bool:
+    """Whether a process that a debugger held has been let go of, and dies or is dead:
+    what it does when it is killed from outside."""
+    limit = time.monotonic() + DYING
+    while (state := thread_state(pid, pid)) not in (*HELD, *DEAD):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(DYING / 100)
+    return state in DEAD
 
 
 def _status(pid: int, name: str) -> int:

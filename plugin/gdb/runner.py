@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 import gdb
 
+from ..local import HELD, is_killed, thread_state
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
 from ..trace.points import (
@@ -165,7 +165,14 @@ class GdbRunner:
     def _is_killed(self) -> bool:
         """Whether what failed did so because there is no process any more, which gdb
         may learn only from a request that fails: at a hit, or to go on from one."""
-        return self._native and _is_dead(gdb.selected_inferior().pid)
+        pid = gdb.selected_inferior().pid
+        return bool(self._native and pid and is_killed(pid))
+
+    def holds(self) -> bool:
+        if not self._native:
+            return True
+        pid, thread, _ = gdb.selected_thread().ptid
+        return thread_state(pid, thread) in HELD
 
     @staticmethod
     def _back_to(number: int) -> None:
@@ -259,15 +266,6 @@ def _values(read: Callable[[str], int], names: Sequence[str]) -> dict[str, int]:
             with contextlib.suppress(gdb.error):
                 values[name] = read(name)
         return values
-
-
-def _is_dead(pid: int) -> bool:
-    """Whether a process on this machine was killed; gdb has pid 0 for none."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return bool(pid)
-    return status.rpartition(")")[2].split()[0] in "ZX"
 
 
 def _known(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import lldb
 
+from ..local import HELD, is_killed, local_process, thread_state
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
 from ..trace.points import (
@@ -69,6 +70,7 @@ class LldbRunner:
         """The signal of the last stop."""
         self._thread = 0
         """Of the last hit."""
+        self._local = local_process(int(process.GetProcessID()))
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -153,12 +155,20 @@ class LldbRunner:
         if self._error:
             raise self._error
         if error.Fail():
+            if self._local and is_killed(self._local.pid):
+                return Stop(EXITED, "was killed", normal=False)
             raise ThunkError(f"cannot let the process run: {error}")
         stop = self._reason()
         if stop.reason == TIME_UP and self._thread:
             # The thread that made the last call, not one that only waits for it.
             self._process.SetSelectedThreadByIndexID(self._thread)
         return stop
+
+    def holds(self) -> bool:
+        """lldb-server gives registers that it could not read as 0xcccccccccccccccc."""
+        if self._local is None:
+            return True
+        return thread_state(self._local.pid, self._at.GetThreadID()) in HELD
 
     def _continue(self) -> Any:
         """From another thread: lldb only notes a ^C while a command of ours runs, and

@@ -86,6 +86,11 @@ class Runner(Protocol):
     def read(self, address: int, size: int) -> bytes:
         """Memory as it is now, or Unreadable."""
 
+    def holds(self) -> bool:
+        """At a hit: whether its thread is still in the debugger's hands. A process that
+        is killed is not, and what is read of it from then on, registers too, may be
+        anything. True where nobody can tell."""
+
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         """Let the process run until `on_hit` says stay, or something else stops it.
 

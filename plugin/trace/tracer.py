@@ -104,12 +104,12 @@ class Tracer:
             stop = self._runner.run(lambda hit: self._take(hit, pause), self._until)
             here = stop.reason == AT_POINT
             if here and stop.said == "name":
-                self.watching.loaded(Memory(self._runner.target()))
+                self.watching.loaded(self._memory())
             if stop.reason in (SIGNALLED, ELSEWHERE):
                 self._look_at_trap()
             self._flush()
             if here:
-                self.watching.settle(Memory(self._runner.target()))
+                self.watching.settle(self._memory())
                 self._tell_blocks()
             if not here:
                 return stop
@@ -119,8 +119,7 @@ class Tracer:
                 return Stop(AT_POINT, self.over)
 
     def _look_at_trap(self) -> None:
-        target = self._runner.target()
-        pc = target.registers().get(self._arch.pc)
+        pc = self._memory().registers().get(self._arch.pc)
         if pc is not None:
             for seen in self._follower.trapped(self._runner.thread(), pc):
                 self.tally.note(seen)
@@ -152,14 +151,15 @@ class Tracer:
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
         """At every hit: whether the thread is to stay there."""
-        if hit.point.piece and not hit.memory and not self._readable(hit.point.address):
-            return True
         unknown = False
         if hit.point.kind == INTERPRETER:
             hit = self._with_return_address(hit)
             unknown = self.watching.stranger(hit.values.get(self._arch.lr or BACK))
         fresh, hurry = len(self._waiting), False
-        for seen in self._follower.take(hit):
+        found = self._follower.take(hit)
+        if any(seen.problems for seen in found) and not self._believable(hit):
+            return True
+        for seen in found:
             self.tally.note(seen)
             self._waiting.append(seen)
             self._paused |= bool(pause and pause(seen))
@@ -174,12 +174,14 @@ class Tracer:
                 self._flush(fresh)
         return unknown or bool(self._follower.wanted) or self._paused or bool(self.over)
 
-    def _readable(self, address: int) -> bool:
-        """Whether the break point itself can be read, where the thread has just been:
-        if not, nothing can, as of a process that was killed, and a layout that cannot
-        be read says nothing of who made it."""
+    def _believable(self, hit: Hit) -> bool:
+        """Whether what was read at a hit is the process's. Of one that was killed
+        meanwhile nothing can be read, not even the break point itself, where the thread
+        has just been, and registers come as they like: no call is to blame for that."""
         try:
-            return bool(self._runner.read(address, 1))
+            return self._runner.holds() and bool(
+                self._runner.read(hit.point.address, 1)
+            )
         except ThunkError:
             return False
 
@@ -232,9 +234,11 @@ class Tracer:
 
     def _tell_blocks(self) -> None:
         """Blocks that came to light."""
-        memory = Memory(self._runner.target()) if self.watching.new else None
-        while memory and self.watching.new:
-            watch = self.watching.new.pop(0)
+        new, self.watching.new = self.watching.new, []
+        if not new:
+            return
+        memory = self._memory()
+        for watch in new:
             text = encoded_text(watch, memory)
             self.tally.count(ENCODED)
             self._keep(self._writer.plain(ENCODED, 0, watch.address, text, {}))

@@ -1,7 +1,11 @@
 """The commands as part of a debugger: help, completion, and what loading changes."""
 
+import subprocess
+
 import pytest
 
+from debuggers import DRIVERS
+from programs import ENVIRONMENT, need
 from sessions import Session
 
 COMMANDS = ("thunk-inspect", "thunk-layout", "thunk-find", "thunk-snapshot")
@@ -63,6 +67,41 @@ def test_loading_imports_nothing_heavy(session: Session) -> None:
         # The session's own loop imports json.
         modules.discard("json")
     assert not modules & set(HEAVY)
+
+
+STARTED = {
+    "gdb": (["gdb", "-nx", "-q", "-batch"], "-ex", "python"),
+    "lldb": (["lldb-19", "--no-lldbinit", "--batch"], "-o", "script"),
+}
+"""A debugger that ends by itself, its option for a command, its command for Python."""
+SMALL = {"__future__", "gdb.unwinder", "importlib.machinery"}
+"""Modules that may come with the plugin: they take next to no time."""
+
+
+@pytest.mark.parametrize("name", STARTED)
+def test_loading_imports_the_plugin_alone(name: str) -> None:
+    """Not even Python's own modules, but those that come with the debugger."""
+    (program, *rest), option, python = STARTED[name]
+    commands = (
+        f"{python} import sys; before = set(sys.modules)",
+        DRIVERS[name].load,
+        f"{python} print('\\nnew:', *sorted(set(sys.modules) - before))",
+    )
+    words = [word for command in commands for word in (option, command)]
+    done = subprocess.run(
+        [need(program), *rest, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("new:")]
+    assert len(said) == 1, done.stdout + done.stderr
+    new = set(said[0].split()[1:])
+    assert f"thunk_inspect.{name}.commands" in new
+    others = {module for module in new if not module.startswith("thunk_inspect")}
+    assert others <= SMALL
 
 
 def test_loading_twice(session: Session) -> None:

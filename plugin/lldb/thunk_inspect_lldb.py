@@ -1,27 +1,30 @@
 """Loads thunk-inspect into lldb:
-`command script import …/plugin/lldb/thunk_inspect_lldb.py`."""
+`command script import …/plugin/lldb/thunk_inspect_lldb.py`.
 
-import importlib.util
+lldb starts with this, so it imports next to nothing: importlib.util, pathlib and typing
+would cost more than all the rest.
+"""
+
+import os
 import sys
-from pathlib import Path
+import types
+from importlib.machinery import ModuleSpec
 
 
 def __lldb_init_module(debugger, internal_dict):  # type: ignore[no-untyped-def]
     """Make the folder importable as `thunk_inspect`, unless it is installed so."""
-    here = Path(__file__).resolve().parent
+    here = os.path.dirname(os.path.realpath(__file__))
     # lldb puts this file's folder on the path for good: its modules are nobody else's.
-    sys.path[:] = [entry for entry in sys.path if entry != str(here)]
-    root = here.parent
+    sys.path[:] = [entry for entry in sys.path if entry != here]
+    root = os.path.dirname(here)
     if "thunk_inspect" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "thunk_inspect",
-            root / "__init__.py",
-            submodule_search_locations=[str(root)],
-        )
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["thunk_inspect"] = module
-        spec.loader.exec_module(module)
+        package = types.ModuleType("thunk_inspect")
+        package.__path__ = [root]
+        package.__spec__ = ModuleSpec("thunk_inspect", None, is_package=True)
+        package.__file__ = os.path.join(root, "__init__.py")
+        sys.modules["thunk_inspect"] = package
+        with open(package.__file__, encoding="utf-8") as source:
+            exec(compile(source.read(), package.__file__, "exec"), package.__dict__)
     from thunk_inspect.lldb import commands, frames
 
     # lldb finds a class by name, and only in a module that it imported.

@@ -92,6 +92,10 @@ class SnapshotTarget:
         ]
         return known or None
 
+    def in_module(self, address: int) -> bool:
+        """Not kept: whatever the analysis had to read is there to be read again."""
+        return False
+
     def symbol_at(self, address: int) -> Optional[Symbol]:
         for symbol, size, _ in self._symbols:
             if symbol.address <= address < symbol.address + max(size, 1):

@@ -107,6 +107,10 @@ class Target(Protocol):
         """Lines of memory that were read since the process stopped, by their number;
         emptied when it goes on or is written to. None where nothing says when."""
 
+    def in_module(self, address: int) -> bool:
+        """Whether the debugger knows, for less than a read, that an address is in a
+        section of the program or a library. False proves nothing."""
+
     @property
     def whole_map(self) -> bool:
         """Whether what `regions` leaves out is certain not to be mapped."""
@@ -121,6 +125,8 @@ class Target(Protocol):
         """The innermost frames, as far as the debugger unwinds them."""
 
 
+PAGE = 4096
+"""Bytes: the least that a system maps or protects at a time."""
 LINE = 512
 """Bytes fetched at a time: a stub's page costs few packets, a stack word one."""
 
@@ -164,6 +170,9 @@ class Memory:
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
         return self.lines
+
+    def in_module(self, address: int) -> bool:
+        return self._target.in_module(address)
 
     @property
     def whole_map(self) -> bool:

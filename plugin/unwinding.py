@@ -93,7 +93,7 @@ class Unwinding:
     def _place(self, frame: OwnFrame) -> Optional[Place]:
         pc = frame.pc
         if frame.index == 0:
-            thunk = self._locator.block_at(pc)
+            thunk = self._locator.block_running(pc)
         else:
             thunk = self._locator.returning_to(pc)
         if thunk is None:

@@ -51,6 +51,9 @@ class FakeTarget:
         self.asked.append("regions")
         return None
 
+    def in_module(self, address: int) -> bool:
+        return False
+
     def symbol_at(self, address: int) -> Optional[Symbol]:
         self.asked.append(address)
         return self.symbols.get(address)

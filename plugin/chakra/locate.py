@@ -7,14 +7,13 @@ cost least and tell most come first; all of them are bounded.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Callable, NamedTuple, Optional
 
-from ..arch import WORD, Arch
-from ..local import Local, local_process
-from ..target import LINE, Memory, ThunkError
-from .scan import MIDDLE, promising
-from .thunk import BLOCK_SIZES, Thunk, block_starts, parse
+from ..arch import WORD
+from ..target import ThunkError
+from .blocks import Blocks
+from .scan import promising
+from .thunk import BLOCK_SIZES, Thunk
 
 MAX_FRAMES = 256
 """Frames of a frame-pointer chain that are walked at the most."""
@@ -63,84 +62,8 @@ class NotFound(ThunkError):
     """No block was found; the message says what was tried and what to do."""
 
 
-class Locator:
+class Locator(Blocks):
     """Looks for blocks in one stopped process."""
-
-    def __init__(
-        self,
-        memory: Memory,
-        arch: Arch,
-        native: Callable[[int], bool] = lambda address: False,
-    ) -> None:
-        """`native` knows addresses that are in no block, for less than a read."""
-        self.memory = memory
-        self.arch = arch
-        self._native = native
-        self._blocks: dict[int, Optional[Thunk]] = {}
-
-    def block_at(self, address: int) -> Optional[Thunk]:
-        """The block that an address lies in."""
-        if self._native(address):
-            return None
-        for start, size in block_starts(address):
-            thunk = self._block(start, size)
-            if thunk and thunk.contains(address):
-                return thunk
-        return None
-
-    def _block(self, start: int, size: int) -> Optional[Thunk]:
-        key = start | (BLOCK_SIZES.index(size))
-        if key not in self._blocks:
-            try:
-                code = self.memory.read(start, size) if self._has_stub(start) else b""
-                self._blocks[key] = parse(code, start, self.arch)
-            except ThunkError:
-                self._blocks[key] = None
-        return self._blocks[key]
-
-    @cached_property
-    def local(self) -> Optional[Local]:
-        """The process, where it can be read past the debugger."""
-        return local_process(self.memory.pid)
-
-    def _has_stub(self, start: int) -> bool:
-        """Whether the first page has stubs in its middle, as every block does: a short
-        look, before a page is fetched, or four. Some of them may be damaged."""
-        if self._absent(start):
-            return False
-        words = memoryview(self.memory.read(start + MIDDLE, LINE)).cast("Q")
-        return any(
-            word & mask == value
-            for mask, value in self.arch.stub_words
-            for word in words
-        )
-
-    def _absent(self, page: int) -> bool:
-        """Whether a page is reserved, and not there: a look would make it so."""
-        local = self.local
-        if local is None or any(local.present(page, page + BLOCK_SIZES[0])):
-            return False
-        regions = self.memory.regions() or []
-        return any(r.start <= page < r.end and not r.name for r in regions)
-
-    def returning_to(self, address: int) -> Optional[Thunk]:
-        """The block one of whose stubs' calls returns to an address."""
-        if self._native(address):
-            return None
-        for size in self.arch.call_sizes:
-            stub = address - size
-            if stub % self.arch.stub_size or stub <= 0:
-                continue
-            try:
-                code = self.memory.read(stub, self.arch.stub_size)
-            except ThunkError:
-                return None
-            thunk = self.block_at(stub) if self.arch.parse_stub(code, 0) else None
-            if thunk and thunk.returning_stub(address) is not None:
-                return thunk
-        return None
-
-    # The roads.
 
     def from_address(self, address: int) -> Found:
         """The block at an address: of code in it, or of a function object."""
@@ -163,6 +86,7 @@ class Locator:
             self.on_stack,
             self._first_argument,
             self._other_registers,
+            self._in_modules,
             self._stack,
             self._scan,
         )
@@ -176,6 +100,11 @@ class Locator:
             f"no thunk block found (looked at {', '.join(filter(None, tried))}): stop"
             " in interpreted JavaScript, or give an address: thunk-inspect ADDRESS"
         )
+
+    def _in_modules(self) -> Optional[Found]:
+        """A port may have its blocks in its own image."""
+        self.skips_modules = False
+        return self.on_stack()
 
     def on_stack(self) -> Optional[Found]:
         """The block that the thread is in, or below: by what costs least."""
@@ -191,7 +120,7 @@ class Locator:
 
     def _pc(self) -> Optional[Found]:
         pc = self._register(self.arch.pc)
-        thunk = self.block_at(pc) if pc is not None else None
+        thunk = self.block_running(pc) if pc is not None else None
         if thunk is None or pc is None:
             return None
         at = pc - thunk.address

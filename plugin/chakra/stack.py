@@ -259,7 +259,7 @@ class Walker:
                     continue
                 page = value // PAGE
                 if page not in blocks:
-                    blocks[page] = self.locator.block_at(value) is not None
+                    blocks[page] = self.locator.block_running(value) is not None
                 if blocks[page]:
                     yield place + n * WORD, value
             place += len(words) * WORD

@@ -7,7 +7,7 @@ from typing import Optional
 import gdb
 
 from ..arch import ARCHES
-from ..target import MASK64, Frame, Region, Symbol, Unreadable, plain_name
+from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
 _SYMBOL = re.compile(r"(?P<name>.*?)(?: \+ (?P<offset>\d+))? in section \S+")
@@ -20,7 +20,19 @@ _MAPPING = re.compile(
 EVENTS = ("cont", "stop", "exited", "memory_changed", "inferior_call", "new_objfile")
 """Whatever may change memory that was read before. Stops too: nothing is said of a
 process that goes on from a break point whose condition does not hold."""
-_kept: dict[tuple[int, int], dict[int, bytes]] = {}
+
+
+class _Kept:
+    """What was learned since the process stopped. gdb itself keeps no memory that is
+    read this way, and each read of a remote process is a packet."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, bytes] = {}
+        self.modules: dict[int, bool] = {}
+        """Pages, and whether they are a module's."""
+
+
+_kept: dict[tuple[int, int], _Kept] = {}
 _listening: list[bool] = []
 
 
@@ -28,9 +40,8 @@ def _forget(event: object) -> None:
     _kept.clear()
 
 
-def _kept_lines() -> Optional[dict[int, bytes]]:
-    """gdb caches no memory that is read this way, and each read of a remote process is
-    a packet. Where threads run while another is stopped, nothing is kept."""
+def _kept_now() -> Optional[_Kept]:
+    """None where threads run while another is stopped."""
     if gdb.parameter("non-stop"):
         return None
     if not _listening:
@@ -38,7 +49,7 @@ def _kept_lines() -> Optional[dict[int, bytes]]:
         for name in EVENTS:
             getattr(gdb.events, name).connect(_forget)
     inferior = gdb.selected_inferior()
-    return _kept.setdefault((inferior.num, inferior.pid), {})
+    return _kept.setdefault((inferior.num, inferior.pid), _Kept())
 
 
 class GdbTarget:
@@ -47,7 +58,8 @@ class GdbTarget:
 
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
-        return _kept_lines()
+        kept = _kept_now()
+        return kept.lines if kept else None
 
     @property
     def arch(self) -> str:
@@ -106,6 +118,14 @@ class GdbTarget:
             return None
         return _mappings(text)
 
+    def in_module(self, address: int) -> bool:
+        kept, page = _kept_now(), address // PAGE
+        if kept is None:
+            return _in_module(address)
+        if page not in kept.modules:
+            kept.modules[page] = _in_module(address)
+        return kept.modules[page]
+
     def symbol_at(self, address: int) -> Optional[Symbol]:
         try:
             text = gdb.execute(f"info symbol {address:#x}", to_string=True)
@@ -135,6 +155,14 @@ class GdbTarget:
             except gdb.error:
                 break
         return found
+
+
+def _in_module(address: int) -> bool:
+    """gdb tells a section of the program itself only where it has a symbol."""
+    if gdb.solib_name(address) is not None:
+        return True
+    text = gdb.execute(f"info symbol {address:#x}", to_string=True)
+    return _SYMBOL.match(text) is not None
 
 
 def _proc_maps(pid: int) -> Optional[list[Region]]:

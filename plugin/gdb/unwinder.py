@@ -64,7 +64,7 @@ class Blocks:
             from ..inspection import locator_for
 
             memory = Memory(GdbTarget())
-            thunk = locator_for(memory).block_at(pc)
+            thunk = locator_for(memory).block_running(pc)
             return fitting(memory.os, thunk) if thunk else None
         except Exception:
             # gdb can crash on what an unwinder raises.

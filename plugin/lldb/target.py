@@ -5,7 +5,7 @@ from typing import Any, Optional
 import lldb
 
 from ..arch import ARCHES
-from ..target import MASK64, Frame, Region, Symbol, Unreadable, plain_name
+from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
 ALIASES = {"x29": "fp", "x30": "lr"}
@@ -22,6 +22,7 @@ class LldbTarget:
         self._target = target
         self._process = process
         self._thread = thread
+        self._modules: dict[int, bool] = {}
 
     @property
     def arch(self) -> str:
@@ -76,6 +77,14 @@ class LldbTarget:
             if regions.GetMemoryRegionAtIndex(n, info) and info.IsMapped():
                 found.append(_region(info))
         return found or None
+
+    def in_module(self, address: int) -> bool:
+        """By pages: modules are mapped so, and frames are often of few functions."""
+        page = address // PAGE
+        if page not in self._modules:
+            module = self._target.ResolveLoadAddress(address).GetModule()
+            self._modules[page] = bool(module.IsValid())
+        return self._modules[page]
 
     def symbol_at(self, address: int) -> Optional[Symbol]:
         resolved = self._target.ResolveLoadAddress(address)

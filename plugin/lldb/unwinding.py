@@ -20,7 +20,6 @@ from .target import LldbTarget, register_value
 if TYPE_CHECKING:
     from ..unwinding import OwnFrame
 
-PAGE = 4096
 STACK = 2048
 """Bytes of stack that are read at once, to look for frame records."""
 
@@ -32,15 +31,6 @@ class StoppedThread(LldbTarget):
         process = thread.GetProcess()
         super().__init__(process.GetTarget(), process, thread)
         self._given = frames
-        self._modules: dict[int, bool] = {}
-
-    def in_module(self, address: int) -> bool:
-        """By pages: modules are mapped so, and frames are often of few functions."""
-        page = address // PAGE
-        if page not in self._modules:
-            module = self._target.ResolveLoadAddress(address).GetModule()
-            self._modules[page] = bool(module.IsValid())
-        return self._modules[page]
 
     def frame(self, index: int) -> Any:
         """None behind the last one."""
@@ -84,7 +74,7 @@ def below_a_thunk(thread: Any) -> bool:
     with contextlib.suppress(ThunkError):
         # One read is cheaper than many.
         memory.read(memory.registers().get(arch.sp, 0), STACK)
-    return Locator(memory, arch, target.in_module).on_stack() is not None
+    return Locator(memory, arch).on_stack() is not None
 
 
 def frames(own: Any) -> "Iterator[Union[int, ScriptFrame]]":
@@ -93,7 +83,7 @@ def frames(own: Any) -> "Iterator[Union[int, ScriptFrame]]":
 
     target = StoppedThread(own.GetThread(), own)
     memory = Memory(target)
-    locator = Locator(memory, ARCHES[target.arch], target.in_module)
+    locator = Locator(memory, ARCHES[target.arch])
     walk = Unwinding(memory, locator, lambda index: _seen(target, index)).frames()
     for number, shown in enumerate(walk):
         if shown == number:

@@ -27,6 +27,9 @@ class Gone:
     def regions(self) -> Optional[list[Region]]:
         return None
 
+    def in_module(self, address: int) -> bool:
+        return False
+
     def symbol_at(self, address: int) -> Optional[Symbol]:
         return None
 

@@ -1,0 +1,69 @@
+"""What does not depend on the machine is held to its target: packets and reads.
+
+They are the benchmark's own rows; what a row measures, it says itself.
+"""
+
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.rows import TABLE
+from blocks import RECIPES, emit
+from fakes import FakeTarget
+from thunk_inspect.chakra.locate import Found, Locator
+from thunk_inspect.target import Memory
+
+COUNTED = {row.name: row for row in TABLE if row.unit in ("packets", "reads")}
+BASE = 0x7000_0000
+SP = 0x6000_0000
+INTERPRETER = 0x55001234
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_count_meets_its_target(name: str) -> None:
+    row = COUNTED[name]
+    measured = row.measure(row.quick)
+    assert row.met(measured, 1.0), (measured.figure, measured.failure, measured.details)
+
+
+class Modules(FakeTarget):
+    """With a debugger that knows modules."""
+
+    def __init__(self, name: str, modules: List[range], registers: Dict[str, int]):
+        arch, _ = RECIPES[name].machine
+        code = emit(RECIPES[name], BASE, INTERPRETER, (0x28, 8, 0x50))
+        pieces = {BASE: code, SP: bytes(1 << 16)}
+        super().__init__(pieces, registers, arch.name)
+        self._modules = modules
+
+    def in_module(self, address: int) -> bool:
+        return any(address in module for module in self._modules)
+
+
+def located(target: FakeTarget, name: str) -> Found:
+    return Locator(Memory(target), RECIPES[name].machine[0]).here()
+
+
+@pytest.mark.parametrize("name", ["arm64-unix", "arm64-windows"])
+def test_a_block_takes_two_reads(name: str) -> None:
+    """A call that stands in the interpreter, which is the engine's own code."""
+    engine = range(INTERPRETER - 0x1000, INTERPRETER + 0x1000)
+    registers = {"pc": INTERPRETER, "sp": SP, "x29": SP, "x30": BASE + 0x804}
+    target = Modules(name, [engine], registers)
+    found = located(target, name)
+    assert found.thunk.address == BASE and found.by.startswith("lr is stub")
+    assert target.reads == [(BASE + 0x800, 0x800), (BASE, 0x800)]
+
+
+@pytest.mark.parametrize("name", ["arm64-unix", "x64-sysv"])
+def test_a_block_in_a_module_is_found_all_the_same(name: str) -> None:
+    """Nobody has made such a port, but nobody is to be told that it has no block."""
+    arch, _ = RECIPES[name].machine
+    registers = {arch.pc: BASE, arch.sp: SP}
+    target = Modules(name, [range(BASE, BASE + 0x1000)], registers)
+    found = located(target, name)
+    assert (found.thunk.address, found.at, found.by) == (BASE, 0, "pc is in its header")

@@ -179,16 +179,10 @@ class Unwinding:
     def _find(
         self, frame: OwnFrame, place: Place, wanted: Value, entry_sp: int
     ) -> Optional[int]:
-        """A value that the caller had, in a register or on the stack."""
-        state = place.state
-        register = wanted.register if isinstance(wanted, Entry) else None
-        for name in (register, *state.arch.registers):
-            if name and name != state.arch.pc and state.get(name) == wanted:
-                return frame.registers(name)
-        for offset, cell in state.stack.items():
-            if cell.value == wanted and cell.part == 0 and offset >= (state.sp or 0):
-                return self._word(entry_sp + offset)
-        return self._word(entry_sp) if register is None else None
+        home = place.state.home(wanted)
+        if isinstance(home, str):
+            return frame.registers(home)
+        return None if home is None else self._word(entry_sp + home)
 
     def _word(self, address: int) -> Optional[int]:
         try:

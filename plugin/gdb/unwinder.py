@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-PAGE = 4096
 NAME = "thunk-inspect"
 PC_NAMES = {"aarch64": "pc", "i386:x86-64": "rip"}
 
@@ -43,6 +42,8 @@ class Blocks:
 
     def place(self, pc: int) -> Place | None:
         """Where in a block a pc is; None, at the cost of a look-up, for any other."""
+        from ..target import PAGE
+
         page = pc & ~(PAGE - 1)
         if page not in self._pages:
             self._pages[page] = self._facts(pc)
@@ -143,17 +144,10 @@ def _unwound(frame: Any, place: Place, pc_name: str) -> Any:
 
 
 def _find(frame: Any, state: Any, wanted: Any, entry_sp: int) -> int | None:
-    """A value that the caller had, in a register or on the stack."""
-    from ..proof.values import Entry
-
-    register = wanted.register if isinstance(wanted, Entry) else None
-    for name in (register, *state.arch.registers):
-        if name and name != state.arch.pc and state.get(name) == wanted:
-            return _number(frame.read_register(name))
-    for offset, cell in state.stack.items():
-        if cell.value == wanted and cell.part == 0:
-            return _word(entry_sp + offset)
-    return _word(entry_sp) if register is None else None
+    home = state.home(wanted)
+    if isinstance(home, str):
+        return _number(frame.read_register(home))
+    return None if home is None else _word(entry_sp + home)
 
 
 def _word(address: int) -> int | None:

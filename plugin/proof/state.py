@@ -6,7 +6,7 @@ overlapping and partial stores come out right. Nothing here knows an instruction
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from ..arch import WORD, Arch, Convention
 from .values import (
@@ -192,6 +192,18 @@ class State:
     def writer(self, offset: int) -> Optional[int]:
         """Which instruction (offset in the block) wrote the word's first byte."""
         return self.byte(offset).writer
+
+    def home(self, value: Value) -> Union[str, int, None]:
+        """Where a value that the caller had is now: a register's name, or a stack word's
+        offset from SP at entry. Words below SP are dead."""
+        own = (value.register,) if isinstance(value, Entry) else ()
+        for name in (*own, *self.arch.registers):
+            if name != self.arch.pc and self.get(name) == value:
+                return name
+        for offset, cell in self.stack.items():
+            if cell.value == value and cell.part == 0 and offset >= (self.sp or 0):
+                return offset
+        return value.offset if isinstance(value, Slot) else None
 
     def drop_below(self, floor: int, why: str) -> None:
         """A callee has run: what lay below its caller's SP is gone."""

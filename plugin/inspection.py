@@ -13,15 +13,18 @@ from .target import Memory, Target, ThunkError
 from .trace.model import Trace
 
 
-def inspect(target: Target, address: Optional[int] = None) -> Report:
+def inspect(
+    target: Target, address: Optional[int] = None, shown: Optional[int] = None
+) -> Report:
     """Find the thunk, prove it, decode the call in hand, and judge.
 
     `address`: of a block, of code in one, or of a function object, in the target's
-    address space; None looks where the selected thread is stopped. Raises ThunkError
-    (NotFound, Unreadable) with one line that says what to do.
+    address space; None looks where the selected thread is stopped. `shown`: arguments
+    of the call in the picture of the stack. Raises ThunkError (NotFound, Unreadable)
+    with one line that says what to do.
     """
     memory = target if isinstance(target, Memory) else Memory(target)
-    return build(assess(memory, find_thunk(memory, address)))
+    return build(assess(memory, find_thunk(memory, address)), shown)
 
 
 def with_trace(report: Report, trace: Trace) -> Report:

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from .arch import ARCHES
 from .report.files import write_text
+from .settings import BLOCK_SIZE
 from .target import LINE, MASK64, Frame, Memory, Region, Symbol, ThunkError, Unreadable
 
 FORMAT, VERSION = "thunk-snapshot", 1
@@ -59,6 +60,7 @@ class SnapshotTarget:
         self._chunks = _chunks(fields.get("memory"))
         self._regions = _regions(fields.get("regions"))
         self.whole_map = self._regions is not None
+        self.block_size = _block_size(fields.get("block_size"))
         self.pid = None
         self.kept = None
         self._starts = [chunk.address for chunk in self._chunks]
@@ -139,6 +141,7 @@ def to_dict(memory: Memory) -> dict[str, Any]:
         "version": VERSION,
         "arch": memory.arch,
         "os": memory.os,
+        "block_size": memory.block_size,
         "registers": {name: f"{v:#x}" for name, v in memory.registers().items()},
         "memory": _saved_memory(memory),
         "regions": _saved_regions(memory),
@@ -236,6 +239,14 @@ def _number(value: Any, what: str) -> int:
     except (TypeError, ValueError, OverflowError):
         raise SnapshotError(f"bad snapshot: {what} is no 64-bit number") from None
     return number
+
+
+def _block_size(value: Any) -> Optional[int]:
+    """As the user had set it; null or absent where it was to be found out."""
+    sizes = [None, *(int(size) for size in BLOCK_SIZE.choices[1:])]
+    if value not in sizes or isinstance(value, float):
+        raise SnapshotError("bad snapshot: block_size is none that a block can have")
+    return None if value is None else int(value)
 
 
 def _list(value: Any, what: str) -> list[Any]:

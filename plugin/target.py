@@ -107,6 +107,10 @@ class Target(Protocol):
         """Lines of memory that were read since the process stopped, by their number;
         emptied when it goes on or is written to. None where nothing says when."""
 
+    @property
+    def block_size(self) -> Optional[int]:
+        """Bytes of a thunk block, where the user has said so; None: to be found out."""
+
     def in_module(self, address: int) -> bool:
         """Whether the debugger knows, for less than a read, that an address is in a
         section of the program or a library. False proves nothing."""
@@ -170,6 +174,10 @@ class Memory:
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
         return self.lines
+
+    @property
+    def block_size(self) -> Optional[int]:
+        return self._target.block_size
 
     def in_module(self, address: int) -> bool:
         return self._target.in_module(address)

@@ -20,6 +20,7 @@ class FakeTarget:
     source = "snapshot"
     whole_map = True
     pid = None
+    block_size: Optional[int] = None
     kept = None
 
     def __init__(

@@ -3,6 +3,7 @@
 Where to look is for `locate`; what a block is, for `thunk`.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Optional
 
@@ -26,11 +27,14 @@ class Blocks:
         self.skips_modules = True
         """Whether code of modules is taken for no block's: blocks are generated, and
         to look at native callers costs a remote read each."""
-        self._blocks: dict[int, Optional[Thunk]] = {}
+        self._sizes: Sequence[int] = BLOCK_SIZES
+        if memory.block_size is not None:
+            self._sizes = (memory.block_size,)
+        self._blocks: dict[tuple[int, int], Optional[Thunk]] = {}
 
     def block_at(self, address: int) -> Optional[Thunk]:
         """The block that an address lies in."""
-        for start, size in block_starts(address):
+        for start, size in block_starts(address, self._sizes):
             thunk = self._block(start, size)
             if thunk and thunk.contains(address):
                 return thunk
@@ -41,7 +45,7 @@ class Blocks:
         return None if self._skipped(pc) else self.block_at(pc)
 
     def _block(self, start: int, size: int) -> Optional[Thunk]:
-        key = start | (BLOCK_SIZES.index(size))
+        key = start, size
         if key not in self._blocks:
             try:
                 code = self.memory.read(start, size) if self._has_stub(start) else b""
@@ -78,7 +82,7 @@ class Blocks:
     def _absent(self, page: int) -> bool:
         """Whether a page is reserved, and not there: a look would make it so."""
         local = self.local
-        if local is None or any(local.present(page, page + BLOCK_SIZES[0])):
+        if local is None or any(local.present(page, page + PAGE)):
             return False
         regions = self.memory.regions() or []
         return any(r.start <= page < r.end and not r.name for r in regions)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD
-from ..target import ThunkError
+from ..target import PAGE, ThunkError
 from .blocks import Blocks
-from .scan import promising
-from .thunk import BLOCK_SIZES, Thunk
+from .scan import like, promising
+from .thunk import Thunk
 
 MAX_FRAMES = 256
 """Frames of a frame-pointer chain that are walked at the most."""
@@ -223,7 +223,7 @@ class Locator(Blocks):
             if info is None:
                 return None
             entry = self._word(info) if info and info % WORD == 0 else None
-            if not entry or entry % BLOCK_SIZES[0]:
+            if not entry or entry % PAGE:
                 continue
             thunk = self.block_at(entry)
             if thunk and thunk.address == entry:
@@ -290,16 +290,18 @@ class Locator(Blocks):
         regions = self.memory.regions()
         if not regions:
             return
+        known: Optional[Thunk] = None
         for page in promising(self.memory, regions, self.arch, self.local):
-            self._fetch(page)
-            thunk = self.block_at(page)
+            thunk = like(known, page, self.local) or self._at(page)
             if thunk and thunk.address == page:
+                known = thunk
                 yield thunk
 
-    def _fetch(self, page: int) -> None:
-        """A page that is likely a block's, in one read."""
+    def _at(self, page: int) -> Optional[Thunk]:
+        """The block at a page that is likely one's, in one read."""
         with suppress(ThunkError):
-            self.memory.read(page, BLOCK_SIZES[0])
+            self.memory.read(page, PAGE)
+        return self.block_at(page)
 
     def _word(self, address: Optional[int]) -> Optional[int]:
         if address is None:

@@ -162,10 +162,18 @@ class Places:
 class Walker:
     """Walks the stack of one stopped thread. `prover` proves blocks when asked."""
 
-    def __init__(self, memory: Memory, locator: Locator, offsets: Offsets) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        locator: Locator,
+        offsets: Offsets,
+        shown: Optional[int] = None,
+    ) -> None:
+        """`shown`: arguments of a call that are decoded."""
         self.memory = memory
         self.locator = locator
         self.offsets = offsets
+        self.shown = shown or SHOWN_ARGS
         self.reader = StackReader(memory, locator.local)
         self.places = Places(locator)
 
@@ -198,7 +206,7 @@ class Walker:
         self.why = f"more than {MAX_RECORDS} frames"
 
     def layout(self, address: int) -> Layout:
-        return read_layout(self.memory, address & MASK64, self.offsets, SHOWN_ARGS)
+        return read_layout(self.memory, address & MASK64, self.offsets, self.shown)
 
     def frames(self, start: int, native: bool = True) -> Iterator[JsFrame]:
         """Every frame of a chain, from the innermost on; the native ones if wanted.

@@ -7,6 +7,7 @@ lib/Backend/InterpreterThunkEmitter.cpp.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -218,9 +219,11 @@ def _behind(code: bytes, end: int, epilogue: int, arch: Arch) -> int:
     return end
 
 
-def block_starts(address: int) -> list[tuple[int, int]]:
+def block_starts(
+    address: int, sizes: Sequence[int] = BLOCK_SIZES
+) -> list[tuple[int, int]]:
     """(start, size) of every block that an address may lie in, likeliest first.
 
     InterpreterThunkEmitter::ConvertToEntryPoint masks with the block size.
     """
-    return [(address & ~(size - 1), size) for size in BLOCK_SIZES]
+    return [(address & ~(size - 1), size) for size in sizes]

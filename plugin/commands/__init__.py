@@ -102,6 +102,18 @@ at: where does it loop, or what does it wait for?
                 generated, call, entered, dispatch, interpreter, returned
   --json FILE   the whole trace as JSON""",
     ),
+    Help(
+        "thunk-settings",
+        "Show or change how these commands work.",
+        "thunk-settings [NAME [VALUE]]",
+        """Without a word, all settings; with a name, one; with a value, it is set
+until this debugger ends. In gdb they are parameters as well: `set thunk-inspect colour off`,
+`show thunk-inspect`.
+
+  colour      auto, on, off
+  arguments   auto, or how many arguments of a call are shown
+  block-size  auto, 4096, 16384, 65536: what a block is taken for""",
+    ),
 )
 
 

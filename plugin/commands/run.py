@@ -4,16 +4,17 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ..chakra.layout import read_layout
+from ..chakra.layout import MAX_SHOWN, read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
 from ..inspection import find_thunk, inspect, locator_for
 from ..proof import Offsets
-from ..report import backtrace, compare, find
+from ..report import backtrace, compare, find, settings
 from ..report.as_json import layout_dict, to_json
 from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
 from ..report.written import add_options, to_stdout, write_files
+from ..settings import ARGUMENTS, SETTINGS
 from ..snapshot import save
 from ..target import Memory, ThunkError
 from . import HELP
@@ -33,7 +34,8 @@ class Inspect(Command):
 
     def run(self, options: Any, session: Session) -> str:
         target = session.target()
-        report = inspect(target, _address(options.address, session))
+        address = _address(options.address, session)
+        report = inspect(target, address, ARGUMENTS.number)
         write_files(report, options)
         if to_stdout(options):
             return ""
@@ -52,7 +54,8 @@ class Layout(Command):
         memory = Memory(session.target())
         address = evaluate(" ".join(options.expression), session)
         memory.read(address, 16)
-        layout = read_layout(memory, address, _offsets(locator_for(memory)))
+        limit = ARGUMENTS.number or MAX_SHOWN
+        layout = read_layout(memory, address, _offsets(locator_for(memory)), limit)
         if options.json:
             import json
 
@@ -69,7 +72,8 @@ class Backtrace(Command):
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
         assessment = assess(memory, find_thunk(memory))
-        walk = backtrace.walk(assessment, options.n, options.all)
+        shown = ARGUMENTS.number
+        walk = backtrace.walk(assessment, options.n, options.all, shown)
         if options.json:
             return backtrace.to_json(walk, memory)
         return backtrace.render(walk, assessment, session.style())
@@ -118,6 +122,24 @@ class Snapshot(Command):
         return f"saved {size} bytes of memory to {options.file}"
 
 
+class Settings(Command):
+    """The settings, or one of them; or a new value for it."""
+
+    def arguments(self, parser: Parser) -> None:
+        names = [setting.name for setting in SETTINGS]
+        parser.add_argument("name", nargs="?", choices=names)
+        parser.add_argument("value", nargs="?")
+
+    def run(self, options: Any, session: Session) -> str:
+        chosen = [one for one in SETTINGS if options.name in (None, one.name)]
+        if options.value is not None:
+            try:
+                chosen[0].set(options.value)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        return settings.render(chosen, session.style())
+
+
 COMMANDS: dict[str, type[Command]] = {
     "thunk-inspect": Inspect,
     "thunk-layout": Layout,
@@ -126,6 +148,7 @@ COMMANDS: dict[str, type[Command]] = {
     "thunk-compare": Compare,
     "thunk-snapshot": Snapshot,
     "thunk-trace": Trace,
+    "thunk-settings": Settings,
 }
 
 

@@ -11,7 +11,7 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
     def __init__(self, help: Help) -> None:
         self.__doc__ = help_text(help)
         self.name = help.name
-        super().__init__(help.name, gdb.COMMAND_DATA)
+        super().__init__(help.name, gdb.COMMAND_USER)
 
     def invoke(self, line: str, from_tty: bool) -> None:
         self.dont_repeat()
@@ -44,6 +44,7 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
 def register() -> None:
     for help in HELP:
         ThunkCommand(help)
-    from .unwinder import register as register_unwinder
+    from . import parameters, unwinder
 
-    register_unwinder()
+    parameters.register()
+    unwinder.register()

@@ -7,6 +7,7 @@ from gdb.FrameDecorator import FrameDecorator
 
 from ..chakra.layout import Layout, read_layout
 from ..chakra.values import JsValue
+from ..settings import ARGUMENTS
 from ..target import MASK64, Memory
 from .target import GdbTarget
 
@@ -51,7 +52,8 @@ def script_frame(decorator: Any, place: Any) -> Optional[ScriptFrame]:
         return None
     sp = int(decorator.inferior_frame().read_register(facts.thunk.arch.sp)) & MASK64
     address = (sp - state.sp + distance) & MASK64
-    layout = read_layout(Memory(GdbTarget()), address, facts.offsets, SHOWN_ARGS)
+    shown = ARGUMENTS.number or SHOWN_ARGS
+    layout = read_layout(Memory(GdbTarget()), address, facts.offsets, shown)
     return ScriptFrame(decorator, layout) if layout.function else None
 
 

@@ -7,6 +7,7 @@ from typing import Optional
 import gdb
 
 from ..report.page import Style, utf8_locale
+from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .runner import GdbRunner
 from .target import GdbTarget
@@ -47,11 +48,12 @@ class GdbSession:
     def style(self) -> Style:
         width = gdb.parameter("width") or 80
         plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        colour = bool(gdb.parameter("style enabled")) and not plain
         charset = str(gdb.parameter("host-charset"))
         unicode = "UTF" in charset.upper() or utf8_locale(os.environ)
         return Style(
             width=max(40, min(int(width), 120)),
-            colour=bool(gdb.parameter("style enabled")) and not plain,
+            colour=COLOUR.wanted(colour),
             unicode=unicode,
         )
 

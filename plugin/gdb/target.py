@@ -7,6 +7,7 @@ from typing import Optional
 import gdb
 
 from ..arch import ARCHES
+from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
@@ -117,6 +118,10 @@ class GdbTarget:
         except gdb.error:
             return None
         return _mappings(text)
+
+    @property
+    def block_size(self) -> Optional[int]:
+        return BLOCK_SIZE.number
 
     def in_module(self, address: int) -> bool:
         kept, page = _kept_now(), address // PAGE

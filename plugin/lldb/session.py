@@ -7,6 +7,7 @@ from typing import Any, Optional
 import lldb
 
 from ..report.page import Style, utf8_locale
+from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .runner import LldbRunner
 from .target import LldbTarget, register_value, symbol_start
@@ -58,10 +59,11 @@ class LldbSession:
 
     def style(self) -> Style:
         plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        colour = bool(self._debugger.GetUseColor()) and not plain
         width = int(self._debugger.GetTerminalWidth() or 80)
         return Style(
             width=max(40, min(width, 120)),
-            colour=bool(self._debugger.GetUseColor()) and not plain,
+            colour=COLOUR.wanted(colour),
             unicode=utf8_locale(os.environ),
         )
 

@@ -1,15 +1,20 @@
 """The selected thread in lldb, as a Target."""
 
+from functools import cached_property
 from typing import Any, Optional
 
 import lldb
 
 from ..arch import ARCHES
+from ..local import Local, local_process
+from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
 ALIASES = {"x29": "fp", "x30": "lr"}
 """lldb's other names for registers, where a stub does not know the plain ones."""
+TRAPS = {"aarch64": b"\x00\x00\x20\xd4", "x86_64": b"\xcc"}
+"""What stands in memory where lldb has set a break point."""
 
 
 class LldbTarget:
@@ -54,7 +59,44 @@ class LldbTarget:
                 found[name] = value
         return found
 
+    @cached_property
+    def local(self) -> Optional[Local]:
+        """The process, where it can be read past lldb: that takes 5 us, not 100."""
+        return local_process(self.pid) if self.arch in TRAPS else None
+
     def read(self, address: int, size: int) -> bytes:
+        data = self._past_lldb(address, size) if self.local else None
+        if data is None and not self._mapped(address, size):
+            raise Unreadable(address, size)
+        return self._by_lldb(address, size) if data is None else data
+
+    def _mapped(self, address: int, size: int) -> bool:
+        """False where the kernel's map has no byte of it, so that lldb need not try."""
+        regions = self._map
+        return not regions or any(
+            region.start < address + size and address < region.end for region in regions
+        )
+
+    @cached_property
+    def _map(self) -> Optional[list[Region]]:
+        return self.local.regions() if self.local else None
+
+    def _past_lldb(self, address: int, size: int) -> Optional[bytes]:
+        """Where there is no trap there is no break point. From the first one to the
+        last it is for lldb to say what they stand for."""
+        trap = TRAPS[self.arch]
+        assert self.local
+        if address % len(trap) or size % len(trap):
+            return None
+        data = self.local.read(address, size)
+        first = -1 if data is None else data.find(trap)
+        if data is None or first < 0:
+            return data
+        end = data.rfind(trap) + len(trap)
+        shown = self._by_lldb(address + first, end - first)
+        return data[:first] + shown + data[end:]
+
+    def _by_lldb(self, address: int, size: int) -> bytes:
         """ReadMemory may return fewer bytes together with an error, or without."""
         error = lldb.SBError()
         data = self._process.ReadMemory(address, size, error)
@@ -68,6 +110,8 @@ class LldbTarget:
 
     def regions(self) -> Optional[list[Region]]:
         """None where the list is empty: a stub without a map, or a core file's."""
+        if self.local:
+            return self._map
         if not self._process.GetProcessInfo().IsValid():
             return None
         regions = self._process.GetMemoryRegions()
@@ -77,6 +121,10 @@ class LldbTarget:
             if regions.GetMemoryRegionAtIndex(n, info) and info.IsMapped():
                 found.append(_region(info))
         return found or None
+
+    @property
+    def block_size(self) -> Optional[int]:
+        return BLOCK_SIZE.number
 
     def in_module(self, address: int) -> bool:
         """By pages: modules are mapped so, and frames are often of few functions."""
@@ -108,9 +156,12 @@ class LldbTarget:
 def register_value(frame: Any, name: str) -> Optional[int]:
     """A register of a frame; None where there is no such register."""
     for known in (name, ALIASES.get(name)):
-        value = frame.FindRegister(known) if known else None
-        if value and value.IsValid() and value.GetValue() is not None:
-            return int(value.GetValueAsUnsigned()) & MASK64
+        value, error = frame.FindRegister(known) if known else None, lldb.SBError()
+        if value and value.IsValid():
+            # Not GetValue, which takes twenty times as long to make a text.
+            number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
+            if error.Success():
+                return number
     return None
 
 

@@ -15,10 +15,13 @@ from .text import COLOURS
 FORMAT, VERSION = "thunk-bt", 1
 
 
-def walk(a: Assessment, limit: Optional[int], native: bool) -> Walk:
+def walk(
+    a: Assessment, limit: Optional[int], native: bool, shown: Optional[int] = None
+) -> Walk:
     """The frames of the thread that was assessed, innermost first.
 
-    `limit` counts JavaScript frames; `native`: those between them too.
+    `limit` counts JavaScript frames; `native`: those between them too; `shown`:
+    arguments of each.
     """
     offsets = a.facts.offsets
     result = Walk()
@@ -27,7 +30,7 @@ def walk(a: Assessment, limit: Optional[int], native: bool) -> Walk:
         return result
     from ..chakra.locate import Locator
 
-    walker = Walker(a.memory, Locator(a.memory, a.arch), offsets)
+    walker = Walker(a.memory, Locator(a.memory, a.arch), offsets, shown)
     found = _frames(a, walker, native)
     scripts = 0
     for frame in found:

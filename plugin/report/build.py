@@ -12,7 +12,8 @@ from .model import CodeLine, FramePart, Report, ThunkPart
 from .stack import pointers, stack
 
 
-def build(a: Assessment) -> Report:
+def build(a: Assessment, shown: Optional[int] = None) -> Report:
+    """`shown`: arguments of the call in hand in the picture of the stack."""
     claims = judge_claims(a)
     items = judge_items(a, claims)
     report = empty(a.memory, a.arch.pc, _shown(a))
@@ -26,7 +27,7 @@ def build(a: Assessment) -> Report:
     if a.layout is None:
         report.problems.append(f"layout: {a.call.how}")
     report.code = _code(a, claims)
-    report.stack = stack(a)
+    report.stack = stack(a, shown)
     report.pointers = pointers(a)
     return report
 

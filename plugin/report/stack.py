@@ -19,15 +19,16 @@ from .model import Pointer, StackWord
 SHOWN_ARGS = 8
 
 
-def stack(a: Assessment) -> list[StackWord]:
-    """From the layout pointer: the words the interpreter reads, then the frame."""
+def stack(a: Assessment, shown: Optional[int] = None) -> list[StackWord]:
+    """From the layout pointer: the words the interpreter reads, of the arguments as
+    many as are `shown`; then the frame."""
     layout = a.facts.layout_from_entry
     if layout is None:
         return []
     count = _count(a)
     if a.layout and not a.layout.looks_sound:
         count = min(count, 2)
-    words = 2 + min(count, SHOWN_ARGS)
+    words = 2 + min(count, shown or SHOWN_ARGS)
     places = [n * WORD for n in range(words)]
     kept = sorted(
         place + (a.facts.sp_at_dispatch or 0) - layout

@@ -13,6 +13,7 @@ class Gone:
     os = "linux"
     whole_map = True
     pid = None
+    block_size = None
     kept = None
 
     def __init__(self, arch: str) -> None:

@@ -1,7 +1,6 @@
 """The `thunk-inspect` command: run a program, replay a snapshot, set up a debugger.
 
-Exit status: 0 sound, 1 broken, 2 usage or input error, 3 undecided, 4 a process could
-not be started, reached or stopped in time.
+What it exits with stands in `status.py`.
 """
 
 import argparse
@@ -17,10 +16,8 @@ from .report.text import Detail, render
 from .report.written import add_options, to_stdout, write_files
 from .session.arguments import add_run
 from .snapshot import load
+from .status import STATUS, USAGE_ERROR
 from .target import ThunkError, one_line
-
-STATUS = {"sound": 0, "broken": 1, "undecided": 3}
-USAGE_ERROR = 2
 
 
 def main(arguments: Optional[list[str]] = None) -> int:

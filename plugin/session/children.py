@@ -17,10 +17,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
+from ..status import UNREACHED
 from ..target import ThunkError
-
-UNREACHED = 4
-"""Exit status: a process could not be started, reached or stopped in time."""
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,7 +27,7 @@ PATIENCE = 10.0
 
 
 class NotRun(ThunkError):
-    """The process could not be started, reached or stopped in time: status 4."""
+    """The process could not be started, reached or stopped in time: UNREACHED."""
 
 
 class Interrupted(NotRun):

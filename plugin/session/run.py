@@ -18,8 +18,9 @@ from ..report.page import Style
 from ..report.text import render
 from ..report.trace import render_trace
 from ..report.written import to_stdout, write_files
+from ..status import STATUS, UNREACHED, USAGE_ERROR
 from ..target import ThunkError, one_line
-from .children import UNREACHED, NotRun, supervised
+from .children import NotRun, supervised
 from .emulator import Qemu
 from .gdb_mi import Gdb
 from .launch import Launch
@@ -29,8 +30,6 @@ from .program import Emulator, Program, emulator_for, examine, find_debugger
 from .progress import Progress
 from .seam import CRASHED, EXITED, FAILED, HUNG, STOPPED, Order, Outcome
 
-STATUS = {"sound": 0, "broken": 1, "undecided": 3}
-USAGE_ERROR = 2
 STARTING = 10.0
 """Seconds beyond the time-out in which a program must come to its start."""
 REPORTING = 60.0

@@ -1,16 +1,16 @@
-"""Memory of a process on this machine, read past the debugger: a little of each page.
+"""Memory of a process on this machine, read past the debugger.
 
 Looking at a few bytes of every page is all that a search for blocks needs. One call of
 process_vm_readv(2) takes a thousand such pieces; /proc/PID/pagemap tells which pages
 there are at all, so that looking does not make any. Both only read. Linux only;
 anywhere else, or if the kernel forbids it, there is no `Local`, and the debugger's own
 reads have to do. Whoever reads code this way sees the debugger's break points in it.
-Also what the kernel says of a process whose end the debugger has yet to hear of.
+Also the memory map, and what the kernel says of a process whose end the debugger has
+yet to hear of.
 """
 
 import ctypes
 import os
-import re
 import time
 from array import array
 from collections.abc import Iterator
@@ -18,14 +18,18 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Optional
 
+from .target import Region
+
 PAGE = 4096
 PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
 WORD = 8
 ENTRIES = 1 << 14
 """Pages of the page map that are looked at at once."""
-_THERE = re.compile(rb"[\x40-\xff]+")
-"""Uppermost bytes of entries with bit 63 or 62: in memory, or swapped out."""
+ABSENT, THERE = b"01"
+_MARKS = bytes([ABSENT] * 0x40 + [THERE] * 0xC0)
+"""For each uppermost byte of an entry: bit 63 or 62 is set of a page in memory, or
+swapped out."""
 
 
 class Local:
@@ -77,6 +81,19 @@ class Local:
             )
         )
 
+    def regions(self) -> Optional[list[Region]]:
+        """The memory map; None where the kernel does not give it."""
+        try:
+            text = Path(f"/proc/{self.pid}/maps").read_text("utf-8", "replace")
+        except OSError:
+            return None
+        regions = []
+        for line in text.rstrip("\n").split("\n"):
+            span, permissions, _, _, _, *name = line.split(None, 5)
+            start, end = (int(number, 16) for number in span.split("-"))
+            regions.append(Region(start, end, permissions[:3], name[0] if name else ""))
+        return regions or None
+
     def present(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) whose pages are there, as (start, end).
 
@@ -102,8 +119,13 @@ def _runs(start: int, entries: bytes, count: int) -> Iterator[tuple[int, int]]:
         # Nothing known: all of it may be there.
         yield start, start + count * PAGE
         return
-    for run in _THERE.finditer(entries[WORD - 1 :: WORD]):
-        yield start + run.start() * PAGE, start + run.end() * PAGE
+    marks = entries[WORD - 1 :: WORD].translate(_MARKS)
+    first = marks.find(THERE)
+    while first >= 0:
+        end = marks.find(ABSENT, first)
+        end = count if end < 0 else end
+        yield start + first * PAGE, start + end * PAGE
+        first = marks.find(THERE, end)
 
 
 def local_process(pid: Optional[int]) -> Optional[Local]:

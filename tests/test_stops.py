@@ -102,6 +102,22 @@ def test_a_block_of_16_kib(
         assert report["verdict"] == "sound", place
 
 
+def test_break_points_are_no_part_of_the_code(session: Session) -> None:
+    """lldb's stand in memory while the process does: in every kind of place of the
+    block, but for its middle, where the scan looks."""
+    session.load("sysv", "none", "3", "--functions", "1200")
+    report = session.go_on_to(PLACES[-2])
+    found = session.json("thunk-find")
+    assert len(found["blocks"]) == 3
+    for block in found["blocks"]:
+        start, size = int(block["block"], 0), block["block_size"]
+        stubs = range(start + 3072, start + size, 8)
+        for address in (*range(start, start + 8), *stubs):
+            session.run(session.debugger.once(address))
+    assert session.json("thunk-find") == found
+    assert session.json() == report
+
+
 @pytest.mark.parametrize("arch, convention, _", SOUND)
 def test_many_functions_and_nested_calls(
     session: Session, arch: str, convention: str, _: str

@@ -5,11 +5,13 @@ Pages that have none there are passed over; the others are looked at whole.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Optional
 
 from ..arch import Arch
 from ..local import PAGE, WORD, Local
 from ..target import Memory, Region, ThunkError
+from .thunk import Thunk
 
 MIDDLE = PAGE // 2
 SAMPLE = 2 * WORD
@@ -37,6 +39,16 @@ def promising(
         end = region.end // PAGE * PAGE
         for first, last in _parts(region, start, end, local):
             yield from _in_part(memory, first, last, arch, local)
+
+
+def like(known: Optional[Thunk], start: int, local: Optional[Local]) -> Optional[Thunk]:
+    """The block at an address, if it is a known one but for its place. Looked at past
+    the debugger, whose break points would be a difference; None then, as for any."""
+    code = local.read(start, known.size) if known and local else None
+    if known is None or code is None:
+        return None
+    thunk = replace(known, address=start, code=code)
+    return thunk if thunk.likeness == known.likeness else None
 
 
 def _parts(

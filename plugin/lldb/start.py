@@ -1,9 +1,8 @@
 """Starts a scripted session's program in lldb, and stops it at its start.
 
 `thunk-inspect run` has lldb call this before the session proper. What it is to start
-stands in a file; it says `thunk-run: starting` when it begins to run the program and
-`thunk-run: started` when that is stopped, or writes why not as the session's outcome
-and ends lldb.
+stands in a file; it says STARTING when it begins to run the program and STARTED when
+that is stopped, or writes why not as the session's outcome and ends lldb.
 """
 
 import json
@@ -14,7 +13,7 @@ from typing import Any
 
 import lldb
 
-from ..session.seam import FAILED, Outcome, read_order, write_outcome
+from ..session.seam import FAILED, STARTED, STARTING, Outcome, read_order, write_outcome
 
 MAX_SIGNALS = 1000
 PASSED_BY = (lldb.eStopReasonSignal, lldb.eStopReasonExec)
@@ -32,7 +31,7 @@ def start(debugger: Any, order_file: str, launch_file: str) -> None:
         write_outcome(order, Outcome(FAILED, " ".join(str(error).split())))
         # lldb has no other way to leave out the commands that follow.
         os._exit(1)
-    print("thunk-run: started", flush=True)
+    print(STARTED, flush=True)
 
 
 def hold(order_file: str) -> None:
@@ -63,7 +62,7 @@ def _start(debugger: Any, wanted: "dict[str, Any]") -> None:
         target.ConnectRemote(debugger.GetListener(), place, "gdb-remote", error)
         _check(error)
     else:
-        print("thunk-run: starting", flush=True)
+        print(STARTING, flush=True)
         _launch(target, wanted)
 
 

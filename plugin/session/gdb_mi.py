@@ -16,6 +16,7 @@ from ..setup import GDB
 from .children import NotRun, Watch, start
 from .launch import Launch
 from .program import Program
+from .seam import ENDED
 
 SETTINGS = (
     "set pagination off",
@@ -31,7 +32,6 @@ SETTINGS = (
 """One that a version does not know is no loss."""
 READY = 60.0
 """Seconds for anything that gdb does without the program: reading large symbols."""
-MARK = "thunk-run: ended"
 MAX_SIGNALS = 1000
 _ENTRY = re.compile(r"AT_ENTRY\b.*?0x([0-9a-f]+)")
 
@@ -107,9 +107,9 @@ class Gdb:
         The answer to it comes when the program runs, so its end has a mark.
         """
         self._said = ""
-        line = f"python {line}; print({MARK!r})"
+        line = f"python {line}; print({ENDED!r})"
         self._command(
-            f"-interpreter-exec console {_quoted(line)}", False, seconds, MARK
+            f"-interpreter-exec console {_quoted(line)}", False, seconds, ENDED
         )
 
     def console(self, line: str, may_fail: bool = False, seconds: float = READY) -> str:

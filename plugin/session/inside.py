@@ -19,6 +19,7 @@ from .seam import (
     CRASHED,
     FAILED,
     HUNG,
+    SAYS,
     STOPPED,
     Order,
     Outcome,
@@ -139,7 +140,7 @@ class Performance:
 
     def _progress(self, event: Event) -> None:
         if self._tracer:
-            self._say(f"thunk-run: {self._tracer.tally.trace.calls} calls")
+            self._say(f"{SAYS}{self._tracer.tally.trace.calls} calls")
 
     # Ends.
 

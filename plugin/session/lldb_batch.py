@@ -15,8 +15,8 @@ from ..setup import LLDB
 from .children import NotRun, Watch, start
 from .launch import Launch
 from .program import Program
+from .seam import STARTED, STARTING
 
-STARTING, STARTED = "thunk-run: starting", "thunk-run: started"
 READY = 60.0
 """Seconds for what lldb does before the program runs: reading large symbols."""
 

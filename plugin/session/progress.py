@@ -6,7 +6,9 @@ import sys
 import time
 from typing import Optional
 
-_SAID = re.compile(r"^thunk-run: (.*)$", re.MULTILINE)
+from .seam import SAYS
+
+_SAID = re.compile(f"^{SAYS}(.*)$", re.MULTILINE)
 INTERVAL = 0.2
 """Seconds between two rewritings at the least."""
 

@@ -1,8 +1,9 @@
 """What passes between `thunk-inspect run` and the debugger that it drives.
 
 The one outside writes an Order to a file, the one inside answers with an Outcome in
-another; both files are in a folder of the session's own. Inside, this must import
-with nothing but the standard library and what a report needs.
+another; both files are in a folder of the session's own. How far it is it prints, one
+of the lines below at a time. Inside, this must import with nothing but the standard
+library and what a report needs.
 """
 
 import dataclasses
@@ -17,6 +18,11 @@ from ..report.model import Report
 STOPPED, EXITED, CRASHED = "stopped", "exited", "crashed"
 HUNG, FAILED = "hung", "failed"
 STATES = (STOPPED, EXITED, CRASHED, HUNG, FAILED)
+
+SAYS = "thunk-run: "
+"""Begins each line that is printed inside for the one outside."""
+STARTING, STARTED, ENDED = f"{SAYS}starting", f"{SAYS}started", f"{SAYS}ended"
+"""The program begins to run; it is stopped at its start; the order is carried out."""
 
 
 @dataclass(frozen=True)

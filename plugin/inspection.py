@@ -5,7 +5,9 @@ from typing import Optional
 
 from .arch import ARCHES
 from .chakra.locate import Found, Locator
+from .chakra.objects import Function, try_function
 from .checklist import assess, overall
+from .checklist.assess import prove_block
 from .checklist.traced import traced_claims, traced_items
 from .report.build import build
 from .report.model import Report
@@ -54,6 +56,21 @@ def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
         return given
     # The thread is in that very block: its call is the one that is meant.
     return replace(here, by=f"{given.by}; {here.by}")
+
+
+def function_at(memory: Memory, address: int) -> Function:
+    """The function object at an address, whose thunk was generated; ThunkError for
+    anything else. Its block is found from itself, wherever the process is stopped."""
+    locator = locator_for(memory)
+    thunk = locator.of_function(address)
+    offsets = prove_block(memory, thunk).offsets if thunk else None
+    function = try_function(memory, address, offsets)
+    if thunk is None or function is None or thunk.stub_number(function.stub) is None:
+        raise ThunkError(
+            f"no function object with a thunk at {address:#x}: one that was not called"
+            " yet has none, nor has a jitted one"
+        )
+    return function
 
 
 def locator_for(memory: Memory) -> Locator:

@@ -71,7 +71,7 @@ class Locator(Blocks):
         if thunk:
             where = thunk.part(address)
             return Found(thunk, f"the address given is in its {where}")
-        thunk = self._of_function(address)
+        thunk = self.of_function(address)
         if thunk:
             by = "the address given is a function object of it"
             return Found(thunk, by, function=address)
@@ -201,18 +201,18 @@ class Locator(Blocks):
             value = self._register(register)
             if value is None:
                 continue
-            thunk = self._of_function(value)
+            thunk = self.of_function(value)
             if thunk:
                 by = f"{register} is a function object of it"
                 return Found(thunk, by, function=value)
             inner = self._word(value)
-            thunk = self._of_function(inner) if inner else None
+            thunk = self.of_function(inner) if inner else None
             if thunk:
                 by = f"[{register}] is a function object of it"
                 return Found(thunk, by, function=inner)
         return None
 
-    def _of_function(self, address: int) -> Optional[Thunk]:
+    def of_function(self, address: int) -> Optional[Thunk]:
         """The block of a function object: some word of it is its FunctionInfo, whose
         first word is the entry point, which is the block. The header's own first
         load must then read that very word."""

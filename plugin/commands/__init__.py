@@ -37,12 +37,25 @@ says what is wrong, why, and how to mend it.
     Help(
         "thunk-layout",
         "Decode a JavascriptCallStackLayout.",
-        "thunk-layout EXPRESSION [--json]",
+        "thunk-layout [EXPRESSION] [--json]",
         """Decodes the words at an address as the interpreter would read them: function,
 callInfo, this and the arguments. Nothing is run in the process.
 
-  EXPRESSION  a register, a number, a symbol, or sums of them: $x0, $sp+16
+  EXPRESSION  a register, a number, a symbol, or sums of them: $x0, $sp+16;
+              without one, the layout of the call in hand
   --json      the layout as JSON""",
+    ),
+    Help(
+        "thunk-stub",
+        "Show the stub of a function object.",
+        "thunk-stub EXPRESSION",
+        """Follows a function object to its FunctionBody and says where its stub is: the
+address that a dispatch branch goes to, and no other. In gdb's expressions it is
+$_thunk(EXPRESSION): `break *$_thunk($x0)`, or `break … if $x3 == $_thunk($x0)`. In
+lldb's Python it is thunk_inspect_lldb.stub("EXPRESSION", frame), for the commands of a
+break point, where returning False goes on.
+
+  EXPRESSION  as for thunk-layout""",
     ),
     Help(
         "thunk-bt",
@@ -107,8 +120,8 @@ at: where does it loop, or what does it wait for?
         "Show or change how these commands work.",
         "thunk-settings [NAME [VALUE]]",
         """Without a word, all settings; with a name, one; with a value, it is set
-until this debugger ends. In gdb they are parameters as well: `set thunk-inspect colour off`,
-`show thunk-inspect`.
+until this debugger ends. In gdb they are parameters as well: `set thunk-inspect
+colour off`, `show thunk-inspect`.
 
   colour      auto, on, off
   arguments   auto, or how many arguments of a call are shown

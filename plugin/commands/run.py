@@ -7,12 +7,13 @@ from typing import Any, Optional
 from ..chakra.layout import MAX_SHOWN, read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
-from ..inspection import find_thunk, inspect, locator_for
+from ..inspection import find_thunk, function_at, inspect, locator_for
 from ..proof import Offsets
 from ..report import backtrace, compare, find, settings
 from ..report.as_json import layout_dict, to_json
 from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
+from ..report.words import clean
 from ..report.written import add_options, to_stdout, write_files
 from ..settings import ARGUMENTS, SETTINGS
 from ..snapshot import save
@@ -47,12 +48,14 @@ class Inspect(Command):
 
 class Layout(Command):
     def arguments(self, parser: Parser) -> None:
-        parser.add_argument("expression", nargs="+")
+        parser.add_argument("expression", nargs="*")
         parser.add_argument("--json", action="store_true")
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
-        address = evaluate(" ".join(options.expression), session)
+        address = _address(options.expression, session)
+        if address is None:
+            address = _layout_here(memory)
         memory.read(address, 16)
         limit = ARGUMENTS.number or MAX_SHOWN
         layout = read_layout(memory, address, _offsets(locator_for(memory)), limit)
@@ -61,6 +64,26 @@ class Layout(Command):
 
             return json.dumps(layout_dict(layout), indent=2)
         return render_layout(layout, layout_words(layout, memory), session.style())
+
+
+def _layout_here(memory: Memory) -> int:
+    call = assess(memory, find_thunk(memory)).call
+    if call.layout is None:
+        raise ThunkError(f"{call.how}: give an address, such as thunk-layout $x0")
+    return call.layout
+
+
+class Stub(Command):
+    def arguments(self, parser: Parser) -> None:
+        parser.add_argument("expression", nargs="+")
+
+    def run(self, options: Any, session: Session) -> str:
+        memory = Memory(session.target())
+        address = evaluate(" ".join(options.expression), session)
+        function = function_at(memory, address)
+        return (
+            f"{function.stub:#x}  {clean(function.name or 'a function without a name')}"
+        )
 
 
 class Backtrace(Command):
@@ -143,6 +166,7 @@ class Settings(Command):
 COMMANDS: dict[str, type[Command]] = {
     "thunk-inspect": Inspect,
     "thunk-layout": Layout,
+    "thunk-stub": Stub,
     "thunk-bt": Backtrace,
     "thunk-find": Find,
     "thunk-compare": Compare,

@@ -44,7 +44,8 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
 def register() -> None:
     for help in HELP:
         ThunkCommand(help)
-    from . import parameters, unwinder
+    from . import functions, parameters, unwinder
 
+    functions.register()
     parameters.register()
     unwinder.register()

@@ -25,7 +25,7 @@ from ..trace.points import (
     Stop,
     read_piece,
 )
-from .target import GdbTarget
+from .target import GdbTarget, PassingTarget
 from .unwinder import resting
 
 
@@ -39,12 +39,6 @@ class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
 
     def stop(self) -> bool:
         return self._hit()
-
-
-class _Passing(GdbTarget):
-    """The process at a hit, from which it goes on without a word of gdb's."""
-
-    kept = None
 
 
 class GdbRunner:
@@ -236,7 +230,7 @@ class GdbRunner:
     def target(self) -> GdbTarget:
         if gdb.selected_thread() is None:
             raise ThunkError("the process is gone")
-        return _Passing()
+        return PassingTarget()
 
     def thread(self) -> int:
         return int(gdb.selected_thread().num)

@@ -45,6 +45,25 @@ class ThunkCommand:
         return help_text(self.help)
 
 
+def stub(expression: str, frame: Any) -> int:
+    """The address of a function object's stub: in the Python of a break point's
+    commands, where returning False goes on, it is part of a condition. ThunkError, in
+    one line, where no thunk was generated.
+    """
+    from ..dependencies import ready
+
+    ready()
+    from ..commands.expression import evaluate
+    from ..inspection import function_at
+    from ..target import Memory
+    from .session import LldbSession
+
+    debugger = frame.GetThread().GetProcess().GetTarget().GetDebugger()
+    session = LldbSession(debugger, lldb.SBExecutionContext(frame))
+    memory = Memory(session.target())
+    return function_at(memory, evaluate(expression, session)).stub
+
+
 def _command(help: Help) -> type[ThunkCommand]:
     name = "".join(part.capitalize() for part in help.name.split("-"))
     return type(name, (ThunkCommand,), {"help": help})

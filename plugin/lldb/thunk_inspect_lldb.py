@@ -27,6 +27,8 @@ def __lldb_init_module(debugger, internal_dict):  # type: ignore[no-untyped-def]
             exec(compile(source.read(), package.__file__, "exec"), package.__dict__)
     from thunk_inspect.lldb import commands, frames
 
+    # As the user's own Python finds it: `thunk_inspect_lldb.stub`.
+    globals()["stub"] = commands.stub
     # lldb finds a class by name, and only in a module that it imported.
     globals().update(commands.CLASSES, ThunkFrames=frames.ThunkFrames)
     commands.register(debugger, __name__)

@@ -153,9 +153,17 @@ def render(a: Assessment, style: Style, everything: bool = False) -> str:
     for other in patterns if everything else patterns[:1]:
         _table(page, this, other)
         page.gap()
+    differences = sum(this[1][name] != patterns[0][1][name] for name in ROWS)
+    page.text("", _differences(differences, patterns[0][0]))
     if not everything:
         page.text("", ("(thunk-compare --all: the other conventions too)", "dim"))
     return page.render()
+
+
+def _differences(count: int, title: str) -> str:
+    if not count:
+        return f"no difference to {title}"
+    return f"{count} difference{'s' if count > 1 else ''} to {title}, each marked ≠"
 
 
 def _table(

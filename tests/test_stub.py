@@ -1,0 +1,97 @@
+"""The stub of a function object: as a command, and inside a debugger's conditions."""
+
+import re
+
+import pytest
+
+from sessions import DISPATCH_REGISTER, Session
+from thunk_inspect.arch import ARCHES
+
+FUNCTION = {"aarch64": "$x0", "x86_64": "$rdi"}
+CONVENTION = {"aarch64": "homing", "x86_64": "sysv"}
+
+
+def stub(session: Session, expression: str) -> int:
+    answer = session.run(f"thunk-stub {expression}")
+    found = re.fullmatch(r"(0x[0-9a-f]+)  add\n+", answer.output)
+    assert found, answer.text
+    return int(found[1], 16)
+
+
+@pytest.mark.parametrize("arch", list(ARCHES))
+def test_where_the_branch_will_go(session: Session, arch: str) -> None:
+    session.load(CONVENTION[arch], "none", "3", arch=arch)
+    session.go_on_to("header")
+    told = stub(session, FUNCTION[arch])
+    session.go_on_to("dispatch")
+    assert session.debugger.number(DISPATCH_REGISTER[arch]) == told
+
+
+def test_what_is_no_function(session: Session) -> None:
+    session.load("sysv", "none", "3")
+    session.go_on_to("header")
+    for expression in ("$rsp", "0", "1", "$pc"):
+        error = session.run(f"thunk-stub {expression}").error
+        assert "no function object with a thunk at 0x" in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_in_gdbs_expressions(gdb: Session) -> None:
+    gdb.load("sysv", "none", "3", "--calls", "3")
+    gdb.go_on_to("header")
+    told = stub(gdb, "$rdi")
+    assert f"{told:#x}" in gdb.run("print $_thunk($rdi)").output
+    error = gdb.run("print $_thunk(8)").error
+    assert "$_thunk: no function object with a thunk at 0x8" in error
+    assert (
+        "Return the address of a function object's stub"
+        in gdb.run("help function _thunk").output
+    )
+    gdb.run("break *$_thunk($rdi)")
+    gdb.run("continue")
+    assert gdb.pc() == told
+
+
+@pytest.mark.parametrize("wanted", ["==", "!="])
+def test_as_a_condition_in_gdb(gdb: Session, wanted: str) -> None:
+    gdb.load("sysv", "none", "3", "--calls", "3")
+    gdb.go_on_to("header")
+    block, told = gdb.pc(), stub(gdb, "$rdi")
+    gdb.run(f"break *{block:#x} if $_thunk($rdi) {wanted} {told}")
+    said = gdb.run("continue").output
+    assert ("Breakpoint" in said) == (wanted == "==")
+    assert ("exited normally" in said) == (wanted == "!=")
+
+
+@pytest.mark.parametrize("wanted", ["==", "!="])
+def test_as_a_condition_in_lldb(lldb: Session, wanted: str) -> None:
+    lldb.load("sysv", "none", "3", "--calls", "3")
+    lldb.go_on_to("header")
+    block, told = lldb.pc(), stub(lldb, "$rdi")
+    lldb.run(f"breakpoint set --address {block:#x}")
+    body = f"return thunk_inspect_lldb.stub('$rdi', frame) {wanted} {told}"
+    assert not lldb.run(f'breakpoint command add -s python -o "{body}"').error
+    said = lldb.run("continue").output
+    assert ("stopped" in said) == (wanted == "==")
+    assert ("exited with status = 0" in said) == (wanted == "!=")
+
+
+def test_the_layout_of_the_call_in_hand(session: Session) -> None:
+    """Without an expression; where there is none, what to do."""
+    session.load("sysv", "none", "3")
+    error = session.run("thunk-layout").error
+    assert "give an address, such as thunk-layout $x0" in error
+    session.go_on_to("interpreter")
+    given = session.run("thunk-layout $rdi").output
+    assert "add(" in given and session.run("thunk-layout").output == given
+
+
+def test_no_difference(session: Session) -> None:
+    session.load("sysv", "none", "3")
+    session.go_on_to("header")
+    assert "no difference to " in session.run("thunk-compare").output
+    session.load_again("sysv", "offset16", "3")
+    session.go_on_to("header")
+    assert re.search(
+        r"\d differences? to .*marked ≠", session.run("thunk-compare").output
+    )

@@ -5,13 +5,13 @@ an error that names its Debian package.
 """
 
 import fcntl
-import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Union
+from typing import Dict, List, Optional, Union
+
+from thunk_inspect.session.emulator import free_port, listens
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "fixtures" / "build"
@@ -82,7 +82,7 @@ class Qemu:
         self.process: Optional[subprocess.Popen[bytes]] = None
         for attempt in range(5):
             place = folder / f"qemu{attempt}"
-            self.address = str(_free_port()) if by_port else str(place)
+            self.address = str(free_port()) if by_port else str(place)
             if self._start():
                 return
         raise SessionError(f"qemu-aarch64 cannot listen: {self._output.read_text()}")
@@ -98,7 +98,7 @@ class Qemu:
                 stderr=file,
                 env=ENVIRONMENT,
             )
-        ready = wait_until(lambda: self._ended() or _listens(self.pid))
+        ready = wait_until(lambda: self._ended() or listens(self.pid))
         if ready and not self._ended():
             return True
         end(self.process)
@@ -127,43 +127,6 @@ def wait_until(true, seconds: float = DEADLINE) -> bool:  # type: ignore[no-unty
             return True
         time.sleep(0.005)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(pid: int) -> bool:
-    """Whether this process has a socket that listens. A trial connection would be
-    taken for the debugger's."""
-    return bool(_sockets(pid) & (_listening_unix() | _listening_tcp()))
-
-
-def _sockets(pid: int) -> Set[str]:
-    found = set()
-    folder = f"/proc/{pid}/fd"
-    try:
-        for name in os.listdir(folder):
-            link = os.readlink(f"{folder}/{name}")
-            if link.startswith("socket:["):
-                found.add(link[len("socket:[") : -1])
-    except OSError:
-        pass
-    return found
-
-
-def _listening_unix() -> Set[str]:
-    rows = (
-        line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]
-    )
-    return {row[6] for row in rows if row[3] == "00010000"}
-
-
-def _listening_tcp() -> Set[str]:
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return {row[9] for row in rows if row[3] == "0A"}
 
 
 def wine_environment() -> Dict[str, str]:

@@ -35,7 +35,7 @@ class Qemu:
         rest = [*libraries, os.path.abspath(program.path), *arguments]
         for number in range(TRIES):
             # A port that was free a moment ago may be another's by now: try again.
-            self.place = str(_free_port()) if by_port else f"{folder}/qemu{number}"
+            self.place = str(free_port()) if by_port else f"{folder}/qemu{number}"
             self.child = self._start(["-g", self.place, *rest])
             if self._listens():
                 return
@@ -51,11 +51,10 @@ class Qemu:
         )
 
     def _listens(self) -> bool:
-        """Wait until it listens; False when it ends instead. A trial connection would
-        be taken for the debugger's, so the kernel's tables tell."""
+        """Wait until it listens; False when it ends instead."""
         limit = time.monotonic() + LISTENING
         while time.monotonic() < limit:
-            if _sockets(self.child.pid) & _listening():
+            if listens(self.child.pid):
                 return True
             try:
                 self.child.wait(0.005)
@@ -65,10 +64,17 @@ class Qemu:
         raise NotRun(f"{self.emulator.name} does not begin to listen")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody has, for now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(pid: int) -> bool:
+    """Whether a process has a socket that listens. A trial connection would be taken
+    for the debugger's, so the kernel's tables tell."""
+    return bool(_sockets(pid) & _listening())
 
 
 def _sockets(pid: int) -> set[str]:

@@ -3,7 +3,6 @@
 The session is ours and not the user's: no init files, and settings of our own.
 """
 
-import os
 import re
 import shlex
 import subprocess
@@ -15,7 +14,7 @@ from pygdbmi.IoManager import IoManager
 from ..setup import GDB
 from .children import NotRun, Watch, start
 from .launch import Launch
-from .program import Program
+from .program import Program, debugger_environment
 from .seam import ENDED
 
 SETTINGS = (
@@ -42,9 +41,7 @@ class Gdb:
     def __init__(self, path: str, log: "Callable[[str], None]") -> None:
         """`log` gets every line of text that gdb writes meanwhile."""
         # gdb starts the program by a shell of this name, whatever the user's is.
-        env = {**os.environ, "SHELL": "/bin/sh"}
-        for name in ("PYTHONPATH", "PYTHONHOME", "DEBUGINFOD_URLS"):
-            env.pop(name, None)
+        env = {**debugger_environment(), "SHELL": "/bin/sh"}
         command = [path, "-nx", "-q", "--interpreter=mi3"]
         self.child = start(
             command,

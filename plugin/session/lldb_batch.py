@@ -14,7 +14,7 @@ from typing import Callable, Optional
 from ..setup import LLDB
 from .children import NotRun, Watch, start
 from .launch import Launch
-from .program import Program
+from .program import Program, debugger_environment
 from .seam import STARTED, STARTING
 
 READY = 60.0
@@ -57,12 +57,9 @@ class Lldb:
             f"script import thunk_inspect.lldb.start as s; s.hold({order_file!r})",
         )
         words = [word for line in lines for word in ("-o", line)]
-        env = {**os.environ}
-        for name in ("PYTHONPATH", "PYTHONHOME", "DEBUGINFOD_URLS"):
-            env.pop(name, None)
         self.child = start(
             [path, "--no-lldbinit", "--no-use-colors", "--batch", *words],
-            env,
+            debugger_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -179,5 +179,13 @@ def find_debugger(given: str, program: Program) -> "tuple[str, str]":
     raise missing("lldb" if kind == "lldb" else names[0])
 
 
+def debugger_environment() -> "dict[str, str]":
+    """Ours, without what would change the Python in a debugger, or make it download."""
+    env = dict(os.environ)
+    for name in ("PYTHONPATH", "PYTHONHOME", "DEBUGINFOD_URLS"):
+        env.pop(name, None)
+    return env
+
+
 def missing(name: str) -> NotRun:
     return NotRun(f"{name} is missing: apt-get install {PACKAGES[name]}")

@@ -51,6 +51,27 @@ def test_completion_in_gdb(gdb: Session) -> None:
     ]
 
 
+def test_completion_in_lldb(lldb: Session) -> None:
+    lldb.load("sysv", "none", "3")
+    script = lldb.folder / "completion.py"
+    script.write_text(COMPLETION)
+    lldb.run(f"command script import {script}")
+    assert "amd64_CallFunction" in lldb.run("complete thunk-inspect amd64_Call").output
+    assert "thunk-settings" in lldb.run("complete thunk-se").output
+
+
+COMPLETION = """
+import lldb
+def complete(debugger, line, context, result, internal):
+    words, interpreter = lldb.SBStringList(), debugger.GetCommandInterpreter()
+    interpreter.HandleCompletion(line, len(line), 0, -1, words)
+    for n in range(words.GetSize()):
+        result.AppendMessage(words.GetStringAtIndex(n))
+def __lldb_init_module(debugger, internal):
+    debugger.HandleCommand("command script add -f completion.complete complete")
+"""
+
+
 def loaded_modules(session: Session) -> "set[str]":
     text = session.run(MODULES[session.name]).output
     if session.name == "lldb":

@@ -74,6 +74,11 @@ CLASSES = {command.__name__: command for command in map(_command, HELP)}
 
 def register(debugger: Any, module: str) -> None:
     """Add the commands; `module` is where lldb finds the classes by name."""
+    interpreter, result = debugger.GetCommandInterpreter(), lldb.SBCommandReturnObject()
     for name, command in CLASSES.items():
-        add = f"command script add --overwrite --class {module}.{name}"
-        debugger.HandleCommand(f"{add} {command.help.name}")
+        add = "command script add --overwrite"
+        last = f"--class {module}.{name} {command.help.name}"
+        # Older versions complete no word of a command in Python.
+        interpreter.HandleCommand(f"{add} --completion-type symbol {last}", result)
+        if not result.Succeeded():
+            debugger.HandleCommand(f"{add} {last}")

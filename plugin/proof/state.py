@@ -194,9 +194,9 @@ class State:
         return self.byte(offset).writer
 
     def home(self, value: Value) -> Union[str, int, None]:
-        """Where a value that the caller had is now: a register's name, or a stack word's
-        offset from SP at entry. Words below SP are dead."""
-        own = (value.register,) if isinstance(value, Entry) else ()
+        """Where a value that the caller had is now: a register's name, or the offset
+        of a stack word from SP at entry. Words below SP are dead."""
+        own: tuple[str, ...] = (value.register,) if isinstance(value, Entry) else ()
         for name in (*own, *self.arch.registers):
             if name != self.arch.pc and self.get(name) == value:
                 return name

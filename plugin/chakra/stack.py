@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from ..arch import ANCHOR, WORD, Arch
+from ..arch import ANCHOR, WORD
 from ..local import Local
 from ..proof import Facts, Offsets
 from ..target import MASK64, Memory, ThunkError
@@ -51,6 +51,8 @@ class JsFrame:
     """Where the frame goes on, or is: a return address, or pc for the innermost."""
     fp: Optional[int]
     layout: Optional[Layout] = None
+    symbol: Optional[str] = None
+    """Where pc is in a native one, once it was asked for."""
 
     @property
     def problems(self) -> list[str]:
@@ -284,8 +286,3 @@ class Walker:
         except ThunkError:
             base = 0
         return base if sp < base <= sp + MAX_STACK else sp + MAX_STACK
-
-
-def native_name(memory: Memory, arch: Arch, pc: int) -> str:
-    symbol = memory.symbol_at(pc)
-    return symbol.at(pc) if symbol else f"{pc:#x} (no symbol)"

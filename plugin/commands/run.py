@@ -7,6 +7,8 @@ from typing import Any, Optional
 from ..chakra.layout import MAX_SHOWN, read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
+from ..checklist.listing import listed
+from ..checklist.walking import walk_calls
 from ..inspection import find_thunk, function_at, inspect, locator_for
 from ..proof import Offsets
 from ..report import backtrace, compare, find, settings
@@ -96,10 +98,10 @@ class Backtrace(Command):
         memory = Memory(session.target())
         assessment = assess(memory, find_thunk(memory))
         shown = ARGUMENTS.number
-        walk = backtrace.walk(assessment, options.n, options.all, shown)
+        walk = walk_calls(assessment, options.n, options.all, shown)
         if options.json:
-            return backtrace.to_json(walk, memory)
-        return backtrace.render(walk, assessment, session.style())
+            return backtrace.to_json(walk)
+        return backtrace.render(walk, session.style())
 
 
 class Find(Command):
@@ -109,12 +111,12 @@ class Find(Command):
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
         locator = locator_for(memory)
-        blocks = find.listed(memory, known_blocks(locator))
+        blocks = listed(memory, known_blocks(locator))
         if not blocks:
             locator.here()
         if options.json:
             return find.to_json(blocks)
-        return find.render(blocks, memory, session.style())
+        return find.render(blocks, session.style())
 
 
 class Compare(Command):

@@ -51,7 +51,7 @@ class Wanted(NamedTuple):
 class Follower:
     """All threads of a trace. `take` judges a hit and says what was seen."""
 
-    def __init__(self, arch: Arch, first_call: int = 1) -> None:
+    def __init__(self, arch: Arch) -> None:
         self.arch = arch
         self.watches: dict[int, Watch] = {}
         self.by_place: dict[int, Watch] = {}

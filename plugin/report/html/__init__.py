@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import dependencies
-from ..files import write_text
 from ..model import Report
 from ..words import clean
 
@@ -42,11 +41,6 @@ def render(report: Report) -> str:
             style_hash=base64.b64encode(digest).decode(),
         )
     )
-
-
-def write(report: Report, path: str) -> None:
-    """The file, in place of whatever is there."""
-    write_text(path, render(report))
 
 
 @lru_cache(maxsize=1)

@@ -18,12 +18,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Optional
 
-from .target import Region
+from .target import PAGE, Region
 
-PAGE = 4096
 PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
-WORD = 8
+ENTRY_SIZE = 8
+"""Bytes of the page map for each page."""
 ENTRIES = 1 << 14
 """Pages of the page map that are looked at at once."""
 ABSENT, THERE = b"01"
@@ -108,18 +108,18 @@ class Local:
         try:
             if self._pages is None:
                 self._pages = FileIO(f"/proc/{self.pid}/pagemap")
-            self._pages.seek(page * WORD)
-            return self._pages.read(count * WORD) or b""
+            self._pages.seek(page * ENTRY_SIZE)
+            return self._pages.read(count * ENTRY_SIZE) or b""
         except OSError:
             return b""
 
 
 def _runs(start: int, entries: bytes, count: int) -> Iterator[tuple[int, int]]:
-    if len(entries) < count * WORD:
+    if len(entries) < count * ENTRY_SIZE:
         # Nothing known: all of it may be there.
         yield start, start + count * PAGE
         return
-    marks = entries[WORD - 1 :: WORD].translate(_MARKS)
+    marks = entries[ENTRY_SIZE - 1 :: ENTRY_SIZE].translate(_MARKS)
     first = marks.find(THERE)
     while first >= 0:
         end = marks.find(ABSENT, first)

@@ -13,8 +13,8 @@ from thunk_inspect.chakra import thunk as shapes
 from thunk_inspect.chakra.locate import Locator
 from thunk_inspect.chakra.scan import MIDDLE
 from thunk_inspect.chakra.thunk import parse
-from thunk_inspect.local import PAGE, Local, local_process
-from thunk_inspect.target import Memory, Region
+from thunk_inspect.local import Local, local_process
+from thunk_inspect.target import PAGE, Memory, Region
 
 START = 0x6515310000
 PAGES = 300

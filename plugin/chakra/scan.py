@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from ..arch import Arch
-from ..local import PAGE, WORD, Local
-from ..target import Memory, Region, ThunkError
+from ..arch import WORD, Arch
+from ..local import Local
+from ..target import PAGE, Memory, Region, ThunkError
 from .thunk import Thunk
 
 MIDDLE = PAGE // 2

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional, Protocol
 
-from ..target import Target, Unreadable
+from ..target import PAGE, Target, Unreadable
 
 AT_POINT, INTERRUPTED, TIME_UP = "at a point", "interrupted", "time up"
 EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
@@ -16,7 +16,6 @@ EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
 BACK = "back"
 """In a hit's values: the word at SP, at a function's first instruction where the return
 address travels on the stack."""
-PAGE = 4096
 
 
 class Piece(NamedTuple):

@@ -8,7 +8,7 @@ from ..chakra.interpreter import INTERPRETER, behaves_like_interpreter
 from ..chakra.locate import Locator, known_blocks
 from ..checklist.assess import is_asm, prove_block
 from ..proof import Facts, Offsets
-from ..target import MASK64, Memory, ThunkError
+from ..target import MASK64, PAGE, Memory, ThunkError
 from . import plan
 from .follow import Follower, Wanted
 from .model import INTERPRETER as ARRIVED
@@ -68,7 +68,7 @@ class Watching:
         arch = self._follower.arch
         thunk = Locator(memory, arch).block_at(address)
         if thunk is None:
-            self._refused.add(address & ~0xFFF)
+            self._refused.add(address & -PAGE)
             return None
         known = self._follower.watches.get(thunk.address)
         if known and known.facts.thunk == thunk:
@@ -90,7 +90,7 @@ class Watching:
 
     def stranger(self, back: Optional[int]) -> bool:
         """Whether a return address leads into a page that is not under watch yet."""
-        if back is None or back & ~0xFFF in self._refused:
+        if back is None or back & -PAGE in self._refused:
             return False
         watches = self._follower.watches.values()
         if any(watch.facts.thunk.contains(back) for watch in watches):
@@ -143,7 +143,7 @@ class Watching:
             for n in range(BODY_WORDS):
                 place = body + WORD * n
                 stub = memory.word(place)
-                if stub % WORD == 0 and stub >> 12 and self._leads(memory, stub, n):
+                if stub % WORD == 0 and stub >= PAGE and self._leads(memory, stub, n):
                     return stub
         except ThunkError:
             return None

@@ -17,29 +17,25 @@ from typing import Any, NamedTuple, Optional
 import capstone
 from unicorn import Uc, UcError, arm64_const, unicorn_const, x86_const
 
+from calls import (
+    OBJECTS,
+    PAGE,
+    RETURN,
+    STACK,
+    STACK_END,
+    Counts,
+    Entry,
+    World,
+    entry_state,
+    image,
+)
 from thunk_inspect.arch import ANCHOR, Arch, Convention
 
 CLAIMS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9", "R10", "R11")
-PAGE, MAX_STEPS = 0x1000, 400
-DEEP, STACK, STACK_END = 0x7FFC5A2D0000, 0x7FFC5A3D0000, 0x7FFC5A3D4000
-OBJECTS, RETURN, NOT_MAPPED = 0x5213C6A40000, 0x4F0012358128, 0x1B5F00C0000
+MAX_STEPS = 400
+DEEP, NOT_MAPPED = 0x7FFC5A2D0000, 0x1B5F00C0000
 READ_EXECUTE = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
-Counts = tuple[tuple[int, int], ...]
 COUNTS: Counts = ((3, 0), (9, 0), (0, 0), (13, 0), (6, 8), (1, 0), (6, 0))  # ExtraArg
-
-
-@dataclass(frozen=True)
-class World:
-    """What stands around a block. `first_stub` is an offset in it, `offsets` are
-    function -> info, info -> body and body -> stub, at most 0xA00."""
-
-    arch: Arch
-    convention: Convention
-    base: int
-    interpreter: int
-    offsets: tuple[int, int, int]
-    first_stub: int
-    stub_count: int
 
 
 def observe(code: bytes, world: World) -> dict[str, bool]:
@@ -65,72 +61,6 @@ def failures_with(counts: Counts, code: bytes, world: World) -> dict[str, str]:
         if len(failed) == len(CLAIMS):
             break
     return failed
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One call as it stands at the block's first instruction.
-
-    `words` are the layout as it should be, `objects` function, info and body. From
-    `end` on the stack is the caller's own. `context` holds every register at entry,
-    `clobbered` as a callee may leave them; it leaves `rubble` below SP.
-    """
-
-    label: str
-    sp: int
-    words: tuple[int, ...]
-    objects: tuple[int, ...]
-    stack: bytes
-    end: int
-    saved: list[int]
-    result: int
-    context: Any
-    clobbered: Any
-    rubble: bytes
-
-
-def _noise(rng: random.Random) -> int:
-    """What may stand in a register or a word that nobody speaks for."""
-    wide, small, tagged = rng.getrandbits(64), rng.randrange(64), 1 << 48
-    unmapped = rng.randrange(0x10000, 0x7FFF00000000) & ~0xF
-    return rng.choice((wide, wide | 1, small, tagged | wide & 0xFFFFFFFF, unmapped))
-
-
-def _image(rng: random.Random, size: int) -> bytearray:
-    return bytearray().join(_noise(rng).to_bytes(8, "little") for _ in range(size // 8))
-
-
-def _entry(machine: "Machine", index: int) -> Entry:
-    """The entry state of that number, with contents of its own."""
-    arch, convention = machine.arch, machine.convention
-    rng = random.Random(f"{convention.name} {index}")
-    count, more = machine.counts[index % len(machine.counts)]
-    places = (OBJECTS + n * PAGE + 0x400 for n in range(3))
-    objects = tuple(place + 16 * rng.randrange(16) for place in places)
-    info = (more | rng.choice((0, 1, 2, 3, 0x82))) << 24 | count
-    words = (objects[0], info, *(_noise(rng) for _ in range(count + bool(more))))
-    sp = STACK + 0x2000 + 16 * rng.randrange(32) + arch.entry_misalignment
-    stack = _image(rng, STACK_END - STACK)
-    if not machine.arm:
-        struct.pack_into("<Q", stack, sp - STACK, RETURN)
-    stored, at = words[len(convention.arguments) :], convention.stack_arguments
-    if convention.caller_stores is not None:
-        stored, at = words, convention.caller_stores
-    struct.pack_into(f"<{len(stored)}Q", stack, sp + at - STACK, *stored)
-    values = {name: _noise(rng) for name in arch.registers if name != arch.pc}
-    clobbered = machine.snapshot(values, rng)
-    values.update((name, _noise(rng)) for name in list(values))
-    values.update(zip(convention.arguments, words))
-    values[arch.sp] = sp
-    values[arch.fp] = rng.choice((values[arch.fp], sp + 0x400 + 16 * rng.randrange(32)))
-    values.update({arch.lr: RETURN} if arch.lr else {})
-    return Entry(
-        f"Count {count}{' and one more' if more else ''}, state {index}",
-        *(sp, words, objects, bytes(stack), sp + at + 8 * len(stored)),
-        [values[name] for name in convention.callee_saved],
-        *(rng.getrandbits(63) | 3 << 50, machine.snapshot(values, rng), clobbered),
-        bytes(_image(rng, PAGE)),
-    )
 
 
 class Call(NamedTuple):
@@ -220,8 +150,11 @@ class Machine:
         self.kept = [self.sp, *self.saved, *self.ids((arch.lr,) if arch.lr else ())]
         self.mapped: dict[int, int] = {}
         self.kinds: dict[int, int] = {}
-        self.entries = [_entry(self, index) for index in range(4 * len(counts))]
-        self.filler = _image(random.Random("objects"), 3 * PAGE)
+        self.entries = [
+            entry_state(convention, arch, self.snapshot, counts, index)
+            for index in range(4 * len(counts))
+        ]
+        self.filler = image(random.Random("objects"), 3 * PAGE)
         self.uc.mem_map(DEEP, STACK_END - DEEP)
         self.uc.mem_map(OBJECTS, 3 * PAGE)
         self.uc.mem_map(RETURN & -PAGE, PAGE, READ_EXECUTE)

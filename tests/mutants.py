@@ -16,7 +16,7 @@ from typing import NamedTuple
 import capstone
 
 from blocks import RECIPES, Block, Hops, Recipe, resolve
-from emulator import World
+from calls import World
 
 
 @dataclass(frozen=True)

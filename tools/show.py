@@ -10,9 +10,9 @@ from typing import Callable, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from debuggers import DEBUGGERS  # noqa: E402
-from programs import SessionError  # noqa: E402
-from sessions import INTERPRETER, Session  # noqa: E402
+from debuggers import DEBUGGERS  # noqa: E402  # needs the path
+from programs import SessionError  # noqa: E402  # the same
+from sessions import INTERPRETER, Session  # noqa: E402  # the same
 
 Load = Callable[[Session], None]
 

@@ -10,7 +10,7 @@ import lldb
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
 
-from benchmarks.inside.bench_timing import Side  # noqa: E402
+from benchmarks.inside.bench_timing import Side  # noqa: E402  # needs the path
 
 GENERAL = {
     "aarch64": [*(f"x{n}" for n in range(29)), "fp", "lr", "sp", "pc", "cpsr"],

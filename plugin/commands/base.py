@@ -1,6 +1,7 @@
 """What every command is made of, and how its words are read."""
 
 import argparse
+from abc import ABC, abstractmethod
 from typing import Any, NoReturn, Optional
 
 from ..target import ThunkError
@@ -21,14 +22,16 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message or f"usage: {self.usage}")
 
 
-class Command:
+class Command(ABC):
     """One command: `arguments` says what it takes, `run` what it answers."""
 
+    @abstractmethod
     def arguments(self, parser: Parser) -> None:
-        raise NotImplementedError
+        """Declare them."""
 
+    @abstractmethod
     def run(self, options: Any, session: Session) -> str:
-        raise NotImplementedError
+        """The text to be shown. ThunkError, in one line, where there is none."""
 
 
 def count(text: str) -> int:

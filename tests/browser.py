@@ -5,7 +5,7 @@ contrasts, measured by the browser itself.
 """
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Literal, NamedTuple, Sequence, Tuple
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -22,7 +22,8 @@ OPTIONS = [
     "--disable-sync",
 ]
 WIDTHS = (1280, 400)
-SCHEMES = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: Tuple[Scheme, ...] = ("light", "dark")
 
 # Notes what the content security policy forbade, before anything else of the page.
 WATCH = """
@@ -130,7 +131,7 @@ class Browser:
         """What the content security policy has forbidden."""
         return list(self.page.evaluate("window.forbidden"))
 
-    def looks(self, schemes: Sequence[str] = SCHEMES) -> Iterator[Look]:
+    def looks(self, schemes: Sequence[Scheme] = SCHEMES) -> Iterator[Look]:
         """The page at both widths, light and dark, with everything unfolded."""
         self.page.evaluate(
             "document.querySelectorAll('details').forEach(one => one.open = true)"
@@ -138,7 +139,7 @@ class Browser:
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 900})
             for scheme in schemes:
-                self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                self.page.emulate_media(color_scheme=scheme)
                 yield Look(**self.page.evaluate(MEASURE))
 
 

@@ -147,6 +147,10 @@ class Gdb:
     def number(self, expression: str) -> int:
         return hexadecimal(self.run(f"output/x (unsigned long){expression}"))
 
+    @property
+    def pid(self) -> int:
+        return self._pipes.process.pid
+
     def close(self) -> None:
         self._pipes.close()
 
@@ -237,6 +241,10 @@ class Lldb:
     def number(self, expression: str) -> int:
         name = expression.lstrip("$")
         return hexadecimal(self.run(f"register read --format hex {name}"))
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def close(self) -> None:
         """End of input ends lldb, and with it what it launched."""

@@ -5,7 +5,7 @@ import functools
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from sessions import Session
 from thunk_inspect.chakra.objects import Function
@@ -105,7 +105,7 @@ def _accused(issue: Diagnosis, name: str) -> Diagnosis:
 
 
 def event(number: int, kind: str = "call", **more: object) -> Event:
-    values = {
+    values: Dict[str, Any] = {
         "thread": 1,
         "call": 1,
         "depth": 1,
@@ -116,7 +116,7 @@ def event(number: int, kind: str = "call", **more: object) -> Event:
         "values": {"x0": FUNCTION, "top": (1 << 64) - 1},
         **more,
     }
-    return Event(number, kind, **values)  # type: ignore[arg-type]
+    return Event(number, kind, **values)
 
 
 def good_trace() -> Trace:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Union
 
 from thunk_inspect.session.emulator import free_port, listens
 
@@ -119,7 +119,7 @@ class Qemu:
             end(self.process)
 
 
-def wait_until(true, seconds: float = DEADLINE) -> bool:  # type: ignore[no-untyped-def]
+def wait_until(true: Callable[[], object], seconds: float = DEADLINE) -> bool:
     """Ask often, until it is true or the time is up. For what gives no event."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:

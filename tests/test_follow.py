@@ -141,7 +141,7 @@ def without(process: Process, register: str) -> None:
         kept = {name: value for name, value in values.items() if name != register}
         return whole(kind, address, kept, words)
 
-    process.hit = hit  # type: ignore[method-assign]
+    process.hit = hit  # type: ignore[method-assign]  # of this one object
 
 
 @EVERY

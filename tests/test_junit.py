@@ -5,7 +5,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from datetime import datetime
-from typing import Dict, List
+from pathlib import Path
+from typing import Callable, Dict, List
 
 import pytest
 import xmlschema
@@ -210,7 +211,7 @@ SECOND = "R2 [L] is the function object that the caller passed"
         lambda text: text.replace("<system-out>", "<testcase/><system-out>", 1),
     ],
 )
-def test_the_schema_can_refuse(damage) -> None:  # type: ignore[no-untyped-def]
+def test_the_schema_can_refuse(damage: Callable[[str], str]) -> None:
     text = render(report_of("aarch64", "homing", "offset16"))
     changed = damage(text)
     assert changed != text and SCHEMA.is_valid(text)
@@ -218,7 +219,7 @@ def test_the_schema_can_refuse(damage) -> None:  # type: ignore[no-untyped-def]
         SCHEMA.validate(changed)
 
 
-def test_replay_writes_it(console: Console, saved_text: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_replay_writes_it(console: Console, saved_text: str, tmp_path: Path) -> None:
     saved, out = tmp_path / "snapshot.json", tmp_path / "thunk.xml"
     saved.write_text(saved_text)
     answer = console("replay", saved, "--junit", out)

@@ -3,7 +3,8 @@
 import re
 from dataclasses import replace
 from html import unescape
-from typing import List
+from pathlib import Path
+from typing import Callable, List
 
 import pytest
 from markdown_it import MarkdownIt
@@ -178,7 +179,7 @@ def test_tables_keep_their_columns(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("write", [prose, code])
-def test_a_name_stays_readable(name: str, write) -> None:  # type: ignore[no-untyped-def]
+def test_a_name_stays_readable(name: str, write: Callable[[str], str]) -> None:
     """Alone, in a list and in a cell it reads as it is, but for what it must not do."""
     wanted = clean(name)[:399].strip().replace("`", "")
     for text in (write(name), f"- {write(name)}", f"| a |\n| --- |\n| {write(name)} |"):
@@ -211,7 +212,7 @@ def test_details_go_before_a_site_refuses_the_summary() -> None:
     assert text.startswith("### ✓ SOUND")
 
 
-def test_replay_writes_it(console: Console, saved_text: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_replay_writes_it(console: Console, saved_text: str, tmp_path: Path) -> None:
     saved, out = tmp_path / "snapshot.json", tmp_path / "summary.md"
     saved.write_text(saved_text)
     out.write_text("old")

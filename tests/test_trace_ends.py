@@ -19,6 +19,7 @@ from debuggers import DEBUGGERS
 from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
 from reports import validated
 from sessions import Session
+from thunk_inspect.session.children import descendants
 from traces import all_break_points, own_break_points, trace, wrong
 
 
@@ -46,15 +47,9 @@ def test_one_where_ours_is_too(session: Session) -> None:
 
 
 def pid_of(session: Session) -> int:
-    """The program's, once it has said something; it is a child of the debugger's."""
+    """The program's, once it has said something; it is below the debugger."""
     assert wait_until(lambda: bool(session.stdout()))
-    if session.name == "gdb":
-        pipes = session.debugger._pipes  # type: ignore[union-attr]
-        parent = pipes.process.pid
-        return int(subprocess.check_output(["pgrep", "-P", str(parent)]))
-    from thunk_inspect.session.children import descendants
-
-    found = descendants(session.debugger.process.pid)  # type: ignore[union-attr]
+    found = descendants(session.debugger.pid)
     (pid,) = [pid for pid in found if "chakra_like" in command_of(pid)]
     return pid
 

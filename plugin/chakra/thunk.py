@@ -112,6 +112,7 @@ def parse(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
 
 
 MAX_ROWS = 8
+"""Rows that are remembered: a process has blocks of one or two kinds."""
 
 
 class _Row:

@@ -133,7 +133,7 @@ class LldbRunner:
         if point.piece and point.piece.register in values:
             start = (values[point.piece.register] + point.piece.offset) & MASK64
             memory = read_piece(self.read, start, point.piece.size)
-        self._thread = int(frame.GetThread().GetIndexID())
+        self._thread = int(self._at.GetIndexID())
         return Hit(point, self._thread, values, memory)
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:

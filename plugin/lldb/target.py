@@ -29,7 +29,7 @@ class LldbTarget:
         self._thread = thread
         self._modules: dict[int, bool] = {}
 
-    @property
+    @cached_property
     def arch(self) -> str:
         name = self._target.GetTriple().split("-")[0]
         return ARCH_NAMES.get(name, str(name))
@@ -155,14 +155,13 @@ class LldbTarget:
 
 def register_value(frame: Any, name: str) -> Optional[int]:
     """A register of a frame; None where there is no such register."""
-    for known in (name, ALIASES.get(name)):
-        value, error = frame.FindRegister(known) if known else None, lldb.SBError()
-        if value and value.IsValid():
-            # Not GetValue, which takes twenty times as long to make a text.
-            number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
-            if error.Success():
-                return number
-    return None
+    value = frame.FindRegister(name)
+    if not value and name in ALIASES:
+        value = frame.FindRegister(ALIASES[name])
+    # Not GetValue, which takes twenty times as long to make a text.
+    error = lldb.SBError()
+    number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
+    return number if value and error.Success() else None
 
 
 def symbol_start(target: Any, name: str) -> Optional[int]:

@@ -125,7 +125,7 @@ class Page:
             self._lines.append([])
 
     def plain(self, text: str) -> str:
-        if self.style.unicode:
+        if self.style.unicode or text.isascii():
             return text
         for symbol, replacement in ASCII.items():
             text = text.replace(symbol, replacement)

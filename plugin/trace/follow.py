@@ -111,7 +111,7 @@ class Follower:
     ) -> Seen:
         """Each claim that breaks is told once for a call: where it broke first."""
         told: tuple[str, ...] = tuple(problems)
-        if call:
+        if call and told:
             told = tuple(p for p in problems if p.split(":")[0] not in call.judged)
             call.judged.update(problem.split(":")[0] for problem in told)
             call.failed = call.failed or bool(told)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .follow import Seen
-from .model import ENTERED, RETURNED, Event, FunctionCalls, Trace
+from .model import DISPATCH, ENTERED, RETURNED, Event, FunctionCalls, Trace
 
 MAX_EVENTS = 20_000
 """Events that are kept; of those with a problem as many again."""
@@ -43,11 +43,11 @@ class Tally:
             self.trace.calls += 1
         elif seen.kind == RETURNED:
             self.finished += 1
+        elif seen.kind == DISPATCH and call.stub is not None:
+            function.stub = call.watch.facts.thunk.stub_address(call.stub)
         if seen.problems and call.number not in self._failed:
             self._failed.add(call.number)
             function.failures += 1
-        if call.stub is not None:
-            function.stub = call.watch.facts.thunk.stub_address(call.stub)
 
     def _function(self, address: int) -> _Function:
         """Beyond the cap all are counted together, and shown nowhere."""

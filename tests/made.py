@@ -14,7 +14,16 @@ from thunk_inspect.checklist.model import Check, Diagnosis
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.model import Report
 from thunk_inspect.snapshot import load
-from thunk_inspect.trace.model import Event, FunctionCalls, Hang, Sample, Trace
+from thunk_inspect.trace.model import (
+    CALL,
+    STRAIGHT,
+    Event,
+    FunctionCalls,
+    Hang,
+    Sample,
+    Site,
+    Trace,
+)
 
 SOUND = ("aarch64", "homing", "none")
 CASES = [
@@ -104,7 +113,7 @@ def _accused(issue: Diagnosis, name: str) -> Diagnosis:
     return replace(issue, cause=f"{name} or {name}", mend=mend)
 
 
-def event(number: int, kind: str = "call", **more: object) -> Event:
+def event(number: int, kind: str = CALL, **more: object) -> Event:
     values: Dict[str, Any] = {
         "thread": 1,
         "call": 1,
@@ -114,6 +123,7 @@ def event(number: int, kind: str = "call", **more: object) -> Event:
         "name": "add",
         "text": "x0 = the function",
         "values": {"x0": FUNCTION, "top": (1 << 64) - 1},
+        "site": Site(True, STRAIGHT) if kind == CALL else None,
         **more,
     }
     return Event(number, kind, **values)

@@ -16,10 +16,30 @@ from thunk_inspect.report.text import Detail, render
 from thunk_inspect.session.outcome import read_outcome
 from thunk_inspect.session.seam import STOPPED, Order, Outcome, write_outcome
 from thunk_inspect.snapshot import load
-from thunk_inspect.trace.model import CALL, Event, FunctionCalls, Hang, Sample, Trace
+from thunk_inspect.trace.model import (
+    CALL,
+    STRAIGHT,
+    Event,
+    FunctionCalls,
+    Hang,
+    Sample,
+    Site,
+    Trace,
+)
 
 EVENT = Event(
-    1, CALL, 2, 3, 4, (1 << 64) - 1, None, "naïve", "text", {"x0": 1 << 63}, ("wrong",)
+    1,
+    CALL,
+    2,
+    3,
+    4,
+    (1 << 64) - 1,
+    None,
+    "naïve",
+    "text",
+    {"x0": 1 << 63},
+    ("wrong",),
+    Site(True, STRAIGHT),
 )
 TRACE = Trace(
     [EVENT],

@@ -11,7 +11,15 @@ from programs import ROOT
 from reports import validated
 from thunk_inspect.report.as_json import to_dict, to_json
 from thunk_inspect.report.trace_json import trace_dict, trace_to_json
-from thunk_inspect.trace.model import KINDS, Event, FunctionCalls, Hang, Sample, Trace
+from thunk_inspect.trace.model import (
+    KINDS,
+    Event,
+    FunctionCalls,
+    Hang,
+    Sample,
+    Site,
+    Trace,
+)
 
 SCHEMAS = ROOT / "plugin" / "schemas"
 
@@ -44,6 +52,7 @@ def test_everything_is_in_it() -> None:
     document = trace_dict(bad_trace())
     assert set(document) == fields(Trace)
     assert set(document["events"][0]) == fields(Event)
+    assert set(document["events"][0]["site"]) == fields(Site)
     assert set(document["functions"][0]) == fields(FunctionCalls)
     assert set(document["hang"]) == fields(Hang)
     assert set(document["hang"]["samples"][0]) == fields(Sample)
@@ -84,6 +93,7 @@ def test_the_schemas_agree() -> None:
         (("events", 0, "address"), 4096),
         (("events", 0, "values", "x0"), "4a96f0"),
         (("hang", "kind"), "asleep"),
+        (("events", 0, "site", "how"), "by rumour"),
         (("calls",), -1),
         (("first_failure",), {}),
         (("counts", "lunch"), 1),

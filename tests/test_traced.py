@@ -7,15 +7,15 @@ import pytest
 
 from thunk_inspect.checklist.model import FAIL, PASS, UNKNOWN, Check
 from thunk_inspect.checklist.traced import traced_claims, traced_items
-from thunk_inspect.trace.model import Event, Trace
+from thunk_inspect.trace.model import AFTERWARDS, ASIDE, STRAIGHT, Event, Site, Trace
 
 BLOCK, FUNCTION = 0x6515310000, 0x7F5000001000
 AGREE = {"body": 1, "stub": BLOCK + 64, "converted": BLOCK, "entry_point": BLOCK}
 
 
-def event(kind: str, text: str = "", **other: Any) -> Event:
+def event(kind: str, **other: Any) -> Event:
     call = None if kind == "generated" else 1
-    made = Event(1, kind, 1, call, 1, BLOCK, FUNCTION, "add", text, {}, ())
+    made = Event(1, kind, 1, call, 1, BLOCK, FUNCTION, "add", "", {}, ())
     return replace(made, **other)
 
 
@@ -27,8 +27,9 @@ def verdict(name: str, events: List[Event], missing: Optional[List[str]] = None)
     return found.verdict
 
 
-CALLED = [event("call", "0x5000  x0"), event("dispatch"), event("interpreter")]
-HELPER = [event("call", "arm64_CallFunction+108  x0"), *CALLED[1:]]
+JITTED, NAMED = Site(False, STRAIGHT), Site(True, STRAIGHT)
+CALLED = [event("call", site=JITTED), event("dispatch"), event("interpreter")]
+HELPER = [event("call", site=NAMED), *CALLED[1:]]
 
 
 @pytest.mark.parametrize(
@@ -68,16 +69,16 @@ def test_arguments_in_their_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("arm64_CallFunction+108  x0", PASS),
-        ("arm64_CallFunction+108 by way of DelayDynamicInterpreterThunk", UNKNOWN),
-        ("returns to arm64_CallFunction+112", UNKNOWN),
-    ],
+    ("how", "expected"),
+    [(STRAIGHT, PASS), (ASIDE, UNKNOWN), (AFTERWARDS, UNKNOWN)],
 )
-def test_the_entry_point_that_a_call_loads(text: str, expected: str) -> None:
-    assert verdict("B3", [event("call", text)]) == expected
-    assert verdict("B4", [event("call", text)]) == PASS
+@pytest.mark.parametrize("named", [False, True])
+def test_the_entry_point_that_a_call_loads(
+    how: str, expected: str, named: bool
+) -> None:
+    site = Site(named, how)
+    assert verdict("B3", [event("call", site=site)]) == expected
+    assert verdict("B4", [event("call", site=site)]) == PASS
 
 
 def test_on_into_the_interpreter() -> None:

@@ -1,14 +1,12 @@
 """What a trace decides: checklist items that no single stop can, and claims that were
 seen to break while the process ran (A1-A5, B1-B5, E4; R1-R12)."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..trace.model import CALL, DISPATCH, GENERATED, INTERPRETER, Event, Trace
+from ..trace.model import CALL, DISPATCH, GENERATED, INTERPRETER, STRAIGHT, Event, Trace
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
 
-_NO_SYMBOL = re.compile("(returns to )?0x")
 SHOWN = 3
 """Events that an item cites at the most."""
 
@@ -105,14 +103,14 @@ def _made_by_jit(trace: Trace) -> Trace:
     """The calls from code without a symbol, in an engine whose own code has them."""
     if _missing(trace, CALL):
         return replace(trace, events=[])
-    jitted = {e.call for e in _of(trace, CALL) if _NO_SYMBOL.match(e.text)}
+    jitted = {e.call for e in _of(trace, CALL) if e.site and not e.site.named}
     return replace(trace, events=[e for e in trace.events if e.call in jitted])
 
 
 def _straight(event: Event) -> bool:
     """A call of a confirmed function that was seen to go to its block itself."""
-    aside = "by way of" in event.text or event.text.startswith("returns to")
-    return event.name is not None and not event.problems and not aside
+    straight = event.site is not None and event.site.how == STRAIGHT
+    return straight and event.name is not None and not event.problems
 
 
 def _of(trace: Trace, kind: str) -> list[Event]:

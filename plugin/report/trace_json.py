@@ -6,7 +6,7 @@ The format is in docs/formats.md. Addresses and values are hex strings.
 import json
 from typing import Any
 
-from ..trace.model import Event, FunctionCalls, Hang, Sample, Trace
+from ..trace.model import Event, FunctionCalls, Hang, Sample, Site, Trace
 from .as_json import hexed
 
 FORMAT, VERSION = "thunk-trace", 1
@@ -47,7 +47,12 @@ def _event(event: Event) -> dict[str, Any]:
         "text": event.text,
         "values": {name: hexed(value) for name, value in event.values.items()},
         "problems": list(event.problems),
+        "site": None if event.site is None else _site(event.site),
     }
+
+
+def _site(site: Site) -> dict[str, Any]:
+    return {"named": site.named, "how": site.how}
 
 
 def _function(one: FunctionCalls) -> dict[str, Any]:

@@ -16,7 +16,18 @@ from ..proof import Facts
 from ..target import MASK64, Memory
 from .follow import Seen
 from .judge import Call
-from .model import CALL, DISPATCH, ENTERED, INTERPRETER, RETURNED, Event
+from .model import (
+    AFTERWARDS,
+    ASIDE,
+    CALL,
+    DISPATCH,
+    ENTERED,
+    INTERPRETER,
+    RETURNED,
+    STRAIGHT,
+    Event,
+    Site,
+)
 from .plan import ARGS_KEPT, word_of
 
 SHOWN_ARGS = 6
@@ -42,7 +53,7 @@ class Writer:
         self.arch = arch
         self.names = Namer()
         self._number = 0
-        self._places: dict[int, str] = {}
+        self._symbols: dict[int, Optional[str]] = {}
 
     def stranger(self, seen: Seen) -> bool:
         """Whether it is of a function that has not been named yet: to be done while
@@ -59,7 +70,7 @@ class Writer:
         return self.plain(
             seen.kind,
             hit.thread,
-            hit.point.address if seen.site is None else seen.site,
+            _site(seen),
             self._text(seen, memory, fresh),
             dict(hit.values),
             call=call.number if call else None,
@@ -67,6 +78,7 @@ class Writer:
             function=function,
             name=name,
             problems=list(seen.problems),
+            site=self._site(seen, call, memory) if seen.kind == CALL and call else None,
         )
 
     def plain(
@@ -81,6 +93,7 @@ class Writer:
         function: Optional[int] = None,
         name: Optional[str] = None,
         problems: Sequence[str] = (),
+        site: Optional[Site] = None,
     ) -> Event:
         self._number += 1
         return Event(
@@ -95,6 +108,7 @@ class Writer:
             text,
             values,
             tuple(problems),
+            site,
         )
 
     def _text(self, seen: Seen, memory: Memory, fresh: bool) -> str:
@@ -130,23 +144,28 @@ class Writer:
     def _call_text(self, seen: Seen, call: Call, memory: Memory) -> str:
         """The call site, and what is where."""
         names = call.watch.convention.arguments[:2]
-        place = seen.hit.point.address if seen.site is None else seen.site
-        where = self._place(place, memory)
-        if seen.site is not None:
+        where, how = self._place(_site(seen), memory), _how(seen, call)
+        if how == AFTERWARDS:
             where = f"returns to {where}"
-        target = seen.hit.values.get(seen.hit.point.registers[0])
-        if seen.site is None and target != call.watch.address and target is not None:
-            where = f"{where} by way of {self._place(target, memory)}"
+        if how == ASIDE:
+            where = f"{where} by way of {self._place(_target(seen) or 0, memory)}"
         words = (call.function, call.call_info)
         text = "  ".join(f"{name} {word:#x}" for name, word in zip(names, words))
         both = ", and both on the stack" if call.stored else ""
         return f"{where}  {text}{both}"
 
+    def _site(self, seen: Seen, call: Call, memory: Memory) -> Site:
+        named = self._symbol(_site(seen), memory) is not None
+        return Site(named, _how(seen, call))
+
     def _place(self, address: int, memory: Memory) -> str:
-        if address not in self._places:
+        return self._symbol(address, memory) or f"{address:#x}"
+
+    def _symbol(self, address: int, memory: Memory) -> Optional[str]:
+        if address not in self._symbols:
             symbol = memory.symbol_at(address)
-            self._places[address] = symbol.at(address) if symbol else f"{address:#x}"
-        return self._places[address]
+            self._symbols[address] = symbol.at(address) if symbol else None
+        return self._symbols[address]
 
     def _layout_text(
         self, pointer: int, data: bytes, memory: Memory, fresh: bool
@@ -167,6 +186,22 @@ class Writer:
         if more > 0:
             shown.append(f"… {more} more")
         return f"({', '.join(shown)})  count {info.count} {flags}".rstrip()
+
+
+def _site(seen: Seen) -> int:
+    """The call instruction's address, or the return address that told of it."""
+    return seen.hit.point.address if seen.site is None else seen.site
+
+
+def _target(seen: Seen) -> Optional[int]:
+    """Where a call instruction was seen to go."""
+    return seen.hit.values.get(seen.hit.point.registers[0])
+
+
+def _how(seen: Seen, call: Call) -> str:
+    if seen.site is not None:
+        return AFTERWARDS
+    return STRAIGHT if _target(seen) in (call.watch.address, None) else ASIDE
 
 
 def _value(raw: int, memory: Memory, fresh: bool) -> str:

@@ -12,6 +12,20 @@ DISPATCH, INTERPRETER, RETURNED = "dispatch", "interpreter", "returned"
 KINDS = (ENCODED, GENERATED, CALL, ENTERED, DISPATCH, INTERPRETER, RETURNED)
 """Kinds of event, in the order in which one call meets them."""
 
+STRAIGHT, ASIDE, AFTERWARDS = "straight", "aside", "afterwards"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a call was made, and how that is known."""
+
+    named: bool
+    """Whether a symbol covers it, as one does all of an engine's own code that is not
+    stripped."""
+    how: str
+    """`straight`: its call instruction was seen to go to the block; `aside`: to go to
+    something else, on the way; `afterwards`: only its return address was seen."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -39,6 +53,8 @@ class Event:
     """Registers and words that the event recorded, by name."""
     problems: Sequence[str] = ()
     """What is wrong here that was right before, each with what did it."""
+    site: Optional[Site] = None
+    """Of a call."""
 
 
 @dataclass(frozen=True)

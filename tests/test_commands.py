@@ -159,3 +159,12 @@ def test_inspecting_changes_nothing(session: Session) -> None:
     for command in (*COMMANDS[:1], "thunk-layout $x0", "thunk-find"):
         assert not session.run(command).error
     assert [session.run(look).output for look in looks] == before
+
+
+def test_the_collector_works_on(gdb: Session) -> None:
+    """`thunk-bt` does without Python's collector, a failing one too; scripts do not."""
+    gdb.load("sysv", "none", "3")
+    asked = "python import gc; print(gc.isenabled())"
+    for command, fails in (("thunk-bt", False), ("kill", False), ("thunk-bt", True)):
+        assert bool(gdb.run(command).error) == fails
+        assert gdb.run(asked).output.strip() == "True"

@@ -21,7 +21,7 @@ from ..settings import ARGUMENTS, SETTINGS
 from ..snapshot import save
 from ..target import Memory, ThunkError
 from . import HELP
-from .base import Command, Parser, UsageError, count
+from .base import Command, Parser, UsageError, count, uncollected
 from .expression import evaluate
 from .session import Session
 from .trace import Trace
@@ -94,6 +94,7 @@ class Backtrace(Command):
         parser.add_argument("--all", action="store_true")
         parser.add_argument("--json", action="store_true")
 
+    @uncollected()
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
         assessment = assess(memory, find_thunk(memory))

@@ -61,6 +61,7 @@ class SnapshotTarget:
         self._regions = _regions(fields.get("regions"))
         self.whole_map = self._regions is not None
         self.block_size = _block_size(fields.get("block_size"))
+        self.code_mask = _number(fields.get("code_mask", MASK64), "code_mask")
         self.pid = None
         self.kept = None
         self._starts = [chunk.address for chunk in self._chunks]
@@ -142,6 +143,7 @@ def to_dict(memory: Memory) -> dict[str, Any]:
         "arch": memory.arch,
         "os": memory.os,
         "block_size": memory.block_size,
+        "code_mask": f"{memory.code_mask:#x}",
         "registers": {name: f"{v:#x}" for name, v in memory.registers().items()},
         "memory": _saved_memory(memory),
         "regions": _saved_regions(memory),

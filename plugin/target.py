@@ -7,6 +7,7 @@ unsigned 64-bit numbers of the target's address space.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, Optional, Protocol
 
 MASK64 = (1 << 64) - 1
@@ -108,6 +109,12 @@ class Target(Protocol):
         emptied when it goes on or is written to. None where nothing says when."""
 
     @property
+    def code_mask(self) -> int:
+        """The bits of a pointer to code that are its address, as the debugger knows
+        them: a return address on the stack may carry an authentication code in the
+        others (arm64 PAC). MASK64 where there is none."""
+
+    @property
     def block_size(self) -> Optional[int]:
         """Bytes of a thunk block, where the user has said so; None: to be found out."""
 
@@ -174,6 +181,10 @@ class Memory:
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
         return self.lines
+
+    @cached_property
+    def code_mask(self) -> int:
+        return self._target.code_mask
 
     @property
     def block_size(self) -> Optional[int]:

@@ -4,6 +4,7 @@ from typing import Dict, List, Optional, Tuple
 
 from thunk_inspect.report.page import Style
 from thunk_inspect.target import (
+    MASK64,
     Frame,
     Region,
     Symbol,
@@ -21,6 +22,7 @@ class FakeTarget:
     whole_map = True
     pid = None
     block_size: Optional[int] = None
+    code_mask = MASK64
     kept = None
 
     def __init__(

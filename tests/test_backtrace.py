@@ -5,14 +5,13 @@ import json
 import os
 import re
 import resource
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import Opener
-from programs import ENGINE, SCRIPTS, fixture, wait_until
+from programs import ENGINE, SCRIPTS, fixture, running, wait_until
 from reports import Document
 from sessions import Session
 
@@ -193,22 +192,13 @@ def test_ten_thousand_frames(gdb: Session) -> None:
 
 def test_attached_to_a_running_process(session: Session, tmp_path: Path) -> None:
     session.open()
-    output = tmp_path / "said.txt"
-    with output.open("w") as said:
-        process = subprocess.Popen(
-            [fixture("x86_64"), "sysv", "none", "3", "--calls", "1000000"], stdout=said
-        )
-    try:
-        assert wait_until(lambda: output.stat().st_size > 0)
+    with running(tmp_path) as pid:
         attach = "attach" if session.name == "gdb" else "process attach --pid"
-        session.run(f"{attach} {process.pid}")
+        session.run(f"{attach} {pid}")
         report = session.json()
         assert report["verdict"] in ("sound", "undecided")
         assert report["thunk"]["convention"] == "caller-stack"
         session.run("kill" if session.name == "gdb" else "process kill")
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("saved", [0, 0x7F0000000000])

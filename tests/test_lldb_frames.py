@@ -2,14 +2,13 @@
 and nothing of it in one that has not."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import List, NamedTuple
 
 import pytest
 
 from conftest import Opener
-from programs import fixture, wait_until
+from programs import fixture, running
 from sessions import CALL, PLACES, Session
 from test_backtrace import COUNTS, NESTED, backtrace, in_the_nest
 
@@ -230,20 +229,11 @@ def test_later_targets_and_stops(new: Session) -> None:
 def test_attached(new: Session, tmp_path: Path) -> None:
     new.open()
     new.run(new.debugger.open(fixture("x86_64")))
-    output = tmp_path / "said.txt"
-    with output.open("w") as said:
-        process = subprocess.Popen(
-            [fixture("x86_64"), "sysv", "none", "3", "--calls", "1000000"], stdout=said
-        )
-    try:
-        assert wait_until(lambda: output.stat().st_size > 0)
-        new.run(f"process attach --pid {process.pid}")
+    with running(tmp_path) as pid:
+        new.run(f"process attach --pid {pid}")
         new.go_to("depth_5")
         assert [name for name, _ in scripts(lines(new))] == ["add"]
         new.run("process kill")
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_process_that_was_there_first(new: Session) -> None:

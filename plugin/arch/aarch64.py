@@ -86,4 +86,5 @@ ARCH = Arch(
     dispatch=("br",),
     is_padding=_is_padding,
     conventions=(REGISTERS, CALLER_STACK),
+    reserved=(("macos", ("x18",)), ("windows", ("x18",))),
 )

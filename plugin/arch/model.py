@@ -4,7 +4,7 @@ Only data types belong here; the machines themselves stand in `aarch64.py` and
 `x86_64.py`. Whoever adds a convention adds a value of these types, no code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 WORD = 8
@@ -40,6 +40,8 @@ class Convention:
     """Bytes above SP at a call that belong to the callee."""
     anchored: bool
     """Whether the stack walker needs FP + ANCHOR to be the layout."""
+    reserved: tuple[str, ...] = ()
+    """Registers that the system keeps for itself: no code may change them."""
 
     @property
     def register_args(self) -> tuple[str, ...]:
@@ -89,6 +91,13 @@ class Arch:
     is_padding: Callable[[bytes], bool]
     """Whether these bytes are only traps that fill a gap."""
     conventions: tuple[Convention, ...]
+    reserved: tuple[tuple[str, tuple[str, ...]], ...]
+    """(system, registers that it keeps for itself)."""
+
+    def conventions_on(self, system: str) -> list[Convention]:
+        """The conventions as they are on a system."""
+        reserved = dict(self.reserved).get(system, ())
+        return [replace(known, reserved=reserved) for known in self.conventions]
 
     @property
     def return_slot(self) -> int:

@@ -83,4 +83,5 @@ ARCH = Arch(
     dispatch=("jmp",),
     is_padding=_is_padding,
     conventions=(WINDOWS, SYSV),
+    reserved=(),
 )

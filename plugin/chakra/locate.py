@@ -138,6 +138,7 @@ class Locator(Blocks):
             value, name = self._word(slot), f"[{self.arch.sp}]"
         if value is None:
             return None
+        value &= self.memory.code_mask
         found = self._returns(value, name, Return(slot, None))
         if found and not self.arch.lr and not self._calls_pc(found.thunk):
             # Elsewhere the word at SP may be left over from an earlier call.
@@ -178,7 +179,7 @@ class Locator(Blocks):
             value = self._word(record + WORD)
             if value is None:
                 return
-            yield record, value
+            yield record, value & self.memory.code_mask
             following = self._word(record)
             if following is None or not 0 < following - record < MAX_FRAME_STEP:
                 return
@@ -259,17 +260,15 @@ class Locator(Blocks):
         sp = self._register(self.arch.sp)
         if sp is None:
             return
-        place = sp - sp % WORD
+        place, mask = sp - sp % WORD, self.memory.code_mask
         end = place + STACK_WORDS * WORD
         while place < end:
             data = self._piece(
                 place, min(STACK_PIECE - place % STACK_PIECE, end - place)
             )
             for n in range(len(data) // WORD):
-                yield (
-                    place + WORD * n,
-                    int.from_bytes(data[8 * n : 8 * n + 8], "little"),
-                )
+                value = int.from_bytes(data[WORD * n : WORD * n + WORD], "little")
+                yield place + WORD * n, value & mask
             if not data:
                 return
             place += len(data)

@@ -186,6 +186,7 @@ class Walker:
         """
         self.why = "the frame chain ends"
         record, piece, base = start, None, 0
+        mask = self.memory.code_mask
         for _ in range(MAX_RECORDS):
             at = (record - base) // WORD
             if piece is None or not 0 <= at < PIECE // WORD - 1 or record % WORD:
@@ -196,7 +197,7 @@ class Walker:
             if words is None:
                 self.why = f"the frame record at {record:#x} cannot be read"
                 return
-            saved, back = words
+            saved, back = words[0], words[1] & mask
             if back not in skip:
                 yield Record(record, saved, back)
             if saved < FIRST_ADDRESS:

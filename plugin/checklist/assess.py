@@ -127,7 +127,7 @@ def fitting(system: str, thunk: Thunk) -> Facts:
     relies on its caller, unless the system is one on which callers never store them.
     """
     nobody: frozenset[int] = frozenset()
-    tried = [prove(thunk, c, None, nobody) for c in thunk.arch.conventions]
+    tried = [prove(thunk, c, None, nobody) for c in thunk.arch.conventions_on(system)]
     return max(tried, key=lambda facts: _fit(facts, system))
 
 

@@ -227,7 +227,7 @@ def _renamed(facts: Facts) -> Iterator[list[Edit]]:
     arch = facts.thunk.arch
     destroyed = [
         name
-        for name in facts.convention.callee_saved
+        for name in (*facts.convention.callee_saved, *facts.convention.reserved)
         if name in state.registers and name != arch.fp
     ]
     for old in destroyed:

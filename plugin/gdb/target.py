@@ -120,6 +120,16 @@ class GdbTarget:
         return _mappings(text)
 
     @property
+    def code_mask(self) -> int:
+        """gdb knows the other bits as a register."""
+        if self.arch != "aarch64":
+            return MASK64
+        try:
+            return ~int(gdb.newest_frame().read_register("pauth_cmask")) & MASK64
+        except (gdb.error, ValueError):
+            return MASK64
+
+    @property
     def block_size(self) -> Optional[int]:
         return BLOCK_SIZE.number
 

@@ -123,6 +123,14 @@ class LldbTarget:
         return found or None
 
     @property
+    def code_mask(self) -> int:
+        """Older versions do not tell; all ones is lldb's word for no mask."""
+        if self.arch != "aarch64" or not hasattr(self._process, "GetAddressMask"):
+            return MASK64
+        mask = int(self._process.GetAddressMask(lldb.eAddressMaskTypeCode)) & MASK64
+        return MASK64 if mask == MASK64 else ~mask & MASK64
+
+    @property
     def block_size(self) -> Optional[int]:
         return BLOCK_SIZE.number
 

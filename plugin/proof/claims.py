@@ -148,9 +148,8 @@ class Judge(AtCall):
         if path.end != "returned" or not path.state or not path.calls:
             return Finding(None, [cite(last.insn, _ending(path))], last.at)
         state, arch = path.state, self.arch
-        wanted: dict[str, Value] = {
-            register: Entry(register) for register in self.convention.callee_saved
-        }
+        kept = (*self.convention.callee_saved, *self.convention.reserved)
+        wanted: dict[str, Value] = {register: Entry(register) for register in kept}
         wanted[arch.sp] = add(Entry(arch.sp), arch.return_slot)
         bad: list[Finding] = []
         for register, value in wanted.items():

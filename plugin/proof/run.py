@@ -309,7 +309,7 @@ class Explorer:
             # What is called needs a stack there, and so does an x86 call itself.
             state.check_distance(state.sp - WORD)
         why = "the interpreter may change it"
-        kept = {*convention.callee_saved, arch.sp, arch.pc}
+        kept = {*convention.callee_saved, *convention.reserved, arch.sp, arch.pc}
         for register in arch.registers:
             if register not in kept:
                 state.set(register, Garbage(why))

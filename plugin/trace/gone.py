@@ -5,7 +5,7 @@ Events that still wait for their words when the process ends get them without it
 
 from typing import Optional
 
-from ..target import Frame, Region, Symbol, Unreadable
+from ..target import MASK64, Frame, Region, Symbol, Unreadable
 
 
 class Gone:
@@ -14,6 +14,7 @@ class Gone:
     whole_map = True
     pid = None
     block_size = None
+    code_mask = MASK64
     kept = None
 
     def __init__(self, arch: str) -> None:

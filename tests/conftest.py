@@ -3,13 +3,14 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Dict, Iterator, List
 
 import pytest
 
 from debuggers import DEBUGGERS
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document, validated
+from runs import build
 from sessions import Session
 
 NO_HOME = Path(ENVIRONMENT["HOME"])
@@ -46,6 +47,16 @@ def gdb(sessions: Opener) -> Session:
 @pytest.fixture
 def lldb(sessions: Opener) -> Session:
     return sessions("lldb")
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """A program of the suite's own for each machine, for scripted sessions."""
+    folder = tmp_path_factory.mktemp("programs")
+    return {
+        "x86_64": build(folder, "x86_64"),
+        "aarch64": build(folder, "aarch64", "-static"),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ import fcntl
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, Dict, Iterator, List, Optional, Union
 
 from thunk_inspect.session.emulator import free_port, listens
 
@@ -127,6 +128,21 @@ def wait_until(true: Callable[[], object], seconds: float = DEADLINE) -> bool:
             return True
         time.sleep(0.005)
     return False
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[int]:
+    """The pid of a chakra_like that nobody debugs yet: it calls, and has said so."""
+    output = folder / "said.txt"
+    command = [fixture("x86_64"), "sysv", "none", "3", "--calls", "1000000"]
+    with output.open("w") as said:
+        process = subprocess.Popen(command, stdout=said)
+    try:
+        assert wait_until(lambda: output.stat().st_size > 0)
+        yield process.pid
+    finally:
+        # Not waited for: if a check failed, the debugger has yet to let go of it.
+        process.kill()
 
 
 def wine_environment() -> Dict[str, str]:

@@ -6,10 +6,17 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+import pytest
+
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need, wait_until
 from thunk_inspect.session.children import descendants
 
+DEBUGGED_BY = ("gdb", "lldb")
 COMPILERS = {"x86_64": "gcc", "aarch64": "aarch64-linux-gnu-gcc"}
+BOTH = pytest.mark.parametrize("debugger", DEBUGGED_BY)
+EVERYWHERE = pytest.mark.parametrize(
+    "debugger, arch", [(one, arch) for arch in COMPILERS for one in DEBUGGED_BY]
+)
 SOURCE = r"""
 #include <signal.h>
 #include <stdio.h>

@@ -15,16 +15,8 @@ import pytest
 from conftest import Console
 from programs import CONSOLE, DEADLINE, ENGINE, ENVIRONMENT, SCRIPTS, fixture, need
 from reports import validated
-from runs import build
+from runs import BOTH, EVERYWHERE, build
 
-BOTH = pytest.mark.parametrize("debugger", ["gdb", "lldb"])
-PLACES = [
-    ("gdb", "x86_64"),
-    ("lldb", "x86_64"),
-    ("gdb", "aarch64"),
-    ("lldb", "aarch64"),
-]
-EVERYWHERE = pytest.mark.parametrize("debugger, arch", PLACES)
 AWKWARD = [
     "",
     "a b",
@@ -45,15 +37,6 @@ AWKWARD = [
     "\udcff",
     "~",
 ]
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    folder = tmp_path_factory.mktemp("programs")
-    return {
-        "x86_64": build(folder, "x86_64"),
-        "aarch64": build(folder, "aarch64", "-static"),
-    }
 
 
 def one_line(answer: Any) -> str:

@@ -12,26 +12,9 @@ import pytest
 
 from conftest import Console
 from programs import wait_until
-from runs import Run, alive, build
+from runs import BOTH, EVERYWHERE, Run, alive
 
-PLACES = [
-    ("gdb", "x86_64"),
-    ("lldb", "x86_64"),
-    ("gdb", "aarch64"),
-    ("lldb", "aarch64"),
-]
-EVERYWHERE = pytest.mark.parametrize("debugger, arch", PLACES)
-BOTH = pytest.mark.parametrize("debugger", ["gdb", "lldb"])
 Starter = Callable[..., Run]
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    folder = tmp_path_factory.mktemp("programs")
-    return {
-        "x86_64": build(folder, "x86_64"),
-        "aarch64": build(folder, "aarch64", "-static"),
-    }
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The words of `thunk-inspect run`."""
 
 import argparse
-import math
 from typing import Any
 
+from ..commands.base import count, seconds
 from ..report.written import add_options
 from ..trace.model import KINDS
 
@@ -32,13 +32,13 @@ def add_run(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--hits",
-        type=_count,
+        type=count,
         metavar="N",
         help="stop at the Nth hit of WHERE (1); else trace N calls (all)",
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=60.0,
         metavar="S",
         help="seconds that it may run (60)",
@@ -47,19 +47,3 @@ def add_run(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("program", metavar="PROGRAM")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError("a number from 1 is wanted")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError("a number of seconds from 0 is wanted")
-    return value

@@ -13,6 +13,7 @@ from ..inspection import find_thunk, function_at, inspect, locator_for
 from ..proof import Offsets
 from ..report import backtrace, compare, find, settings
 from ..report.as_json import layout_dict, to_json
+from ..report.build import build
 from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
 from ..report.words import clean
@@ -25,6 +26,9 @@ from .base import Command, Parser, UsageError, count, uncollected
 from .expression import evaluate
 from .session import Session
 from .trace import Trace
+
+SAVED_CALLS = 256
+"""Script calls whose frames are part of a snapshot."""
 
 
 class Inspect(Command):
@@ -142,7 +146,11 @@ class Snapshot(Command):
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
-        inspect(memory, _address(options.address, session))
+        found = find_thunk(memory, _address(options.address, session))
+        assessment = assess(memory, found)
+        build(assessment)
+        # The stack too, so that it is there to be looked at.
+        walk_calls(assessment, SAVED_CALLS, native=True)
         save(memory, options.file)
         size = sum(map(len, memory.lines.values()))
         return f"saved {size} bytes of memory to {options.file}"

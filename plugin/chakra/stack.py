@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 from ..arch import ANCHOR, WORD
 from ..local import Local
 from ..proof import Facts, Offsets
-from ..target import MASK64, Memory, ThunkError
+from ..target import MASK64, PAGE, Memory, ThunkError
 from .layout import Layout, read_layout
 from .locate import MAX_FRAME_STEP, Locator
 from .thunk import Thunk
@@ -24,7 +24,6 @@ MAX_RECORDS = 1 << 20
 PIECE = 1 << 17
 """Bytes of stack that are read at a time."""
 SHOWN_ARGS = 12
-PAGE = 4096
 STACK_BASE = 8
 """Offset of a Windows thread's stack base in its TEB, to which gs points."""
 MAX_STACK = 64 << 20

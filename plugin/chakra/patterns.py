@@ -172,6 +172,6 @@ def _write(
     code[epilogue : epilogue + len(pattern.epilogue)] = pattern.epilogue
 
 
-def pattern_of(convention: str) -> Pattern:
-    """The pattern of a convention; KeyError for one that the emitter does not know."""
-    return PATTERNS[convention]
+def pattern_of(convention: str) -> Optional[Pattern]:
+    """The pattern of a convention; None for one that the emitter does not know."""
+    return PATTERNS.get(convention)

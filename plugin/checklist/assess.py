@@ -131,11 +131,13 @@ def fitting(system: str, thunk: Thunk) -> Facts:
     return max(tried, key=lambda facts: _fit(facts, system))
 
 
-def _fit(facts: Facts, system: str) -> int:
+def _fit(facts: Facts, system: str) -> "tuple[int, int]":
+    """Points for what sets the kinds of convention apart; then, among those of a kind,
+    how few registers the header saves too many or too few."""
     convention = facts.convention
     homes = bool(facts.stored & set(convention.arguments))
     by_caller = convention.caller_stores is not None
     points = 4 * (facts.offsets is not None)
     points += 2 * (homes != by_caller)
     points += by_caller != (system == "windows")
-    return points
+    return points, -len(facts.stored ^ set(convention.arguments))

@@ -249,6 +249,8 @@ def _mentions(insn: Instruction, register: str) -> bool:
 def _epilogues(facts: Facts) -> Iterator[Edit]:
     """The emitter's epilogue for this convention, with this header's frame size."""
     thunk, pattern = facts.thunk, pattern_of(facts.convention.name)
+    if pattern is None:
+        return
     first = decode(pattern.epilogue, thunk.address + thunk.epilogue, thunk.arch)
     assert first
     rest = pattern.epilogue[len(first.code) :]
@@ -267,6 +269,8 @@ def _epilogues(facts: Facts) -> Iterator[Edit]:
 def _prologues(facts: Facts) -> Iterator[Edit]:
     """The emitter's first two instructions over this header's first ones."""
     thunk, pattern = facts.thunk, pattern_of(facts.convention.name)
+    if pattern is None:
+        return
     size = 8 if thunk.arch.lr else 4
     first = decode(pattern.header, thunk.address, thunk.arch)
     assert first
@@ -298,7 +302,7 @@ def _listing(code: bytes, thunk: Thunk, at: int) -> str:
 def whole_header(facts: Facts) -> Optional[Mend]:
     """The emitter's own header for this convention, where nothing smaller will do."""
     pattern = pattern_of(facts.convention.name)
-    if facts.offsets is None:
+    if facts.offsets is None or pattern is None:
         return None
     interpreter = facts.interpreter or _stand_in(facts)
     code = emitted(facts.thunk, facts.convention.name, facts.offsets, interpreter)

@@ -132,9 +132,10 @@ def _epilogue(facts: Facts) -> str:
 
 
 def _columns(a: Assessment) -> list[tuple[str, dict[str, str]]]:
-    """This block, its convention's pattern, then the other patterns."""
+    """This block, its convention's pattern if there is one, then the other patterns,
+    those of the same machine first."""
     own = a.convention.name
-    names = [own, *(name for name in PATTERNS if name != own)]
+    names = sorted(PATTERNS, key=lambda n: (n != own, _arch_of(n).name != a.arch.name))
     patterns = [expected(name) for name in names]
     return [
         ("this thunk", cells(a.facts)),

@@ -59,9 +59,17 @@ def plain_name(demangled: str) -> str:
     return demangled
 
 
+def clean(text: str) -> str:
+    """Text from the target without anything that a terminal or a browser would obey:
+    control characters, marks that turn the direction of text, halves of surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
+
+
 def one_line(error: BaseException) -> str:
-    """An error as one plain line."""
-    text = " ".join(str(error).split())
+    """An error as one plain line, whatever it names."""
+    text = clean(" ".join(str(error).split()))
     if isinstance(error, ThunkError):
         return text
     return f"internal error, please report it: {type(error).__name__}: {text}"
@@ -138,6 +146,10 @@ class Target(Protocol):
 
 PAGE = 4096
 """Bytes: the least that a system maps or protects at a time."""
+ADDRESS_BITS = {"aarch64": 52, "x86_64": 56}
+"""Bits of the largest address that a process has at the most."""
+TAG_BITS = {"aarch64": 8}
+"""Uppermost bits of a pointer that loads and stores do not look at."""
 LINE = 512
 """Bytes fetched at a time: a stub's page costs few packets, a stack word one."""
 
@@ -246,7 +258,7 @@ class Memory:
             data = b"".join(self.lines[n] for n in range(first, last + 1))
         except KeyError:
             # A saved chunk may begin or end within a line.
-            return self._target.read(address, size)
+            return self._exactly(address, size)
         start = address - first * LINE
         return data[start : start + size]
 
@@ -258,7 +270,30 @@ class Memory:
 
     def peek(self, address: int, size: int) -> bytes:
         """As read, but nothing is kept: for looking at very much memory."""
-        return self._target.read(address, size)
+        return self._exactly(address, size)
+
+    def _exactly(self, address: int, size: int) -> bytes:
+        """What the target gives, if it is just as much as was asked for."""
+        data = self._target.read(address, size)
+        if len(data) != size:
+            raise Unreadable(address, size)
+        return data
+
+    def lacks(self, address: int, size: int = 1) -> bool:
+        """Whether some of what cannot be read is certain not to be there: by the map,
+        or because no process has such an address. A core file may leave out what the
+        process had, and a debugger may fail."""
+        address &= MASK64 >> TAG_BITS.get(self.arch, 0)
+        if address < PAGE or address + size > 1 << ADDRESS_BITS.get(self.arch, 64):
+            return True
+        regions = self.regions() if self.whole_map else None
+        if not regions:
+            return False
+        end = address + size
+        for region in regions:
+            if region.start <= address < region.end and "r" in region.permissions:
+                address = region.end
+        return address < end
 
     def word(self, address: int) -> int:
         """The little-endian 64-bit word at this address."""
@@ -272,7 +307,7 @@ class Memory:
     def _fetch_run(self, start: int, count: int) -> None:
         """A run of lines; one that fails is halved until what can be read is found."""
         try:
-            data = self._target.read(start * LINE, count * LINE)
+            data = self._exactly(start * LINE, count * LINE)
         except Unreadable:
             if count == 1:
                 self._unreadable[start] = True

@@ -16,11 +16,10 @@ from ..report.as_json import layout_dict, to_json
 from ..report.build import build
 from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
-from ..report.words import clean
 from ..report.written import add_options, to_stdout, write_files
 from ..settings import ARGUMENTS, SETTINGS
 from ..snapshot import save
-from ..target import Memory, ThunkError
+from ..target import Memory, ThunkError, clean
 from . import HELP
 from .base import Command, Parser, UsageError, count, uncollected
 from .expression import evaluate

@@ -7,7 +7,7 @@ emoji, mathematics) does not care for escapes, only for code: so it becomes code
 
 import re
 
-from .words import clean
+from ..target import clean
 
 MAX_LENGTH = 400
 """Characters of one text: a summary may have 1 MiB, and a name any length."""

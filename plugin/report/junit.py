@@ -14,9 +14,10 @@ from datetime import datetime, timezone
 from typing import Optional
 
 from ..checklist.model import FAIL, PASS, UNKNOWN, Check
+from ..target import clean
 from ..trace.model import Event, Trace
 from .model import Report
-from .words import PROVED, SECTIONS, clean, headline, mend_label
+from .words import PROVED, SECTIONS, headline, mend_label
 
 PACKAGE = "thunk"
 SKIPPED = "skipped"

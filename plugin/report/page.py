@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .words import clean
+from ..target import clean
 
 INDENT = 10
 ASCII = {"✓": "ok", "✗": "NO", "–": "-", "…": "...", "≠": "#"}

@@ -1,4 +1,4 @@
-"""The words in which every renderer speaks of a Report, and the cleaning of names.
+"""The words in which every renderer speaks of a Report.
 
 What belongs here is said the same in text, HTML and documents: headlines, symbols, what
 a register's value means. Looks do not.
@@ -40,14 +40,6 @@ CONSEQUENCES = (
     ("R8", "the stub is not executable"),
     ("R11", "the stack walker does not find this frame's layout"),
 )
-
-
-def clean(text: str) -> str:
-    """Text from the target without anything that a terminal or a browser would obey:
-    control characters, marks that turn the direction of text, halves of surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)
 
 
 def headline(report: Report) -> str:

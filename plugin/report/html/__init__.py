@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import dependencies
+from ...target import clean
 from ..model import Report
-from ..words import clean
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ...arch import WORD
+from ...target import clean
 from ..model import Pointer, Report, StackWord
-from ..words import clean
 
 
 class Measure(NamedTuple):

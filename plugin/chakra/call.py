@@ -157,13 +157,23 @@ def _after_dispatch(memory: Memory, facts: Facts) -> tuple[Optional[int], str]:
     sp, at_dispatch = registers.get(facts.thunk.arch.sp), facts.sp_at_dispatch
     distance, interpreter = facts.layout_offset, facts.interpreter
     if None in (call, sp, at_dispatch, distance, interpreter):
-        return None, "no call is in progress here"
+        return None, _no_call(memory, sp)
     assert call and sp is not None and at_dispatch is not None and distance is not None
     pointer = registers.get(facts.convention.arguments[0])
     held = registers.get(call.insn.operands[0].register)
     if pointer != (sp + distance) & MASK64 or held != interpreter:
-        return None, "no call is in progress here"
+        return None, _no_call(memory, sp)
     return (sp - at_dispatch) & MASK64, "the registers as the dispatch branch left them"
+
+
+def _no_call(memory: Memory, sp: Optional[int]) -> str:
+    """Or none that can be seen."""
+    try:
+        if sp is not None:
+            memory.word(sp)
+    except ThunkError as error:
+        return f"no call can be seen here: the stack: {error}"
+    return "no call is in progress here"
 
 
 def _sp_at_call(facts: Facts) -> Optional[int]:

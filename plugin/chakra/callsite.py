@@ -44,10 +44,7 @@ def return_address(
     place: Optional[int] = entry_sp
     if arch.lr:
         place = _saved_lr(facts, entry_sp)
-    try:
-        return memory.word(place) if place is not None else None
-    except ThunkError:
-        return None
+    return memory.word(place) if place is not None else None
 
 
 def _saved_lr(facts: Facts, entry_sp: int) -> Optional[int]:
@@ -64,7 +61,10 @@ def find_call_site(
     memory: Memory, facts: Facts, entry_sp: Optional[int], found: Found
 ) -> CallSite:
     """The call instruction and what precedes it."""
-    behind = return_address(memory, facts, entry_sp, found)
+    try:
+        behind = return_address(memory, facts, entry_sp, found)
+    except ThunkError as error:
+        return CallSite(why=f"the return address into the caller: {error}")
     if behind is None:
         return CallSite(why="the return address into the caller is not known here")
     arch = facts.thunk.arch

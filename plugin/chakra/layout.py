@@ -16,7 +16,7 @@ from ..arch import WORD
 from ..proof import Offsets
 from ..target import Memory, ThunkError
 from .heap import library_of
-from .objects import Function, try_function
+from .objects import Function, try_function, unread_of
 from .values import JsValue, decode
 
 FLAGS = (
@@ -124,9 +124,7 @@ def read_layout(
     if layout.function_address is not None:
         layout.function = try_function(memory, layout.function_address, offsets)
         if layout.function is None and offsets is not None:
-            layout.problems.append(
-                f"[{address:#x}] = {layout.function_address:#x} is no function object"
-            )
+            layout.problems.append(_no_function(memory, layout, offsets))
     if raw is None:
         return layout
     layout.call_info = CallInfo(raw)
@@ -136,6 +134,15 @@ def read_layout(
         layout.problems.append(layout.call_info.doubt)
     _read_args(memory, layout, limit)
     return layout
+
+
+def _no_function(memory: Memory, layout: Layout, offsets: Offsets) -> str:
+    assert layout.function_address is not None
+    word = f"[{layout.address:#x}] = {layout.function_address:#x}"
+    unread = unread_of(memory, layout.function_address, offsets)
+    if unread is None or memory.lacks(unread.address, unread.size):
+        return f"{word} is no function object"
+    return f"{word}: {unread}"
 
 
 def _read_head(memory: Memory, layout: Layout, asm: bool) -> Optional[int]:

@@ -6,11 +6,11 @@ before it is believed. Facts: lib/Runtime/Base/FunctionInfo.h and FunctionBody.h
 """
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 from ..arch import WORD
 from ..proof import Offsets
-from ..target import Memory, ThunkError
+from ..target import Memory, ThunkError, Unreadable
 from .heap import class_name
 
 ENTRY_POINT = 0
@@ -65,20 +65,38 @@ def try_function(
     memory: Memory, address: int, offsets: Optional[Offsets]
 ) -> Optional[Function]:
     """As read_function, or None where there is no function that is confirmed."""
+    known = _looked_at(memory, address, offsets)
+    return known if isinstance(known, Function) else None
+
+
+def unread_of(
+    memory: Memory, address: int, offsets: Optional[Offsets]
+) -> Optional[Unreadable]:
+    """What could not be read of a would-be function's chain: without it, nobody knows
+    whether there is one."""
+    known = _looked_at(memory, address, offsets)
+    return known if isinstance(known, Unreadable) else None
+
+
+def _looked_at(
+    memory: Memory, address: int, offsets: Optional[Offsets]
+) -> Union[Function, Unreadable, None]:
     if offsets is None or not address or address % WORD:
         return None
     key = ("function", address, offsets)
     if key not in memory.derived:
         memory.derived[key] = _confirmed(memory, address, offsets)
-    known: Optional[Function] = memory.derived[key]
+    known: Union[Function, Unreadable, None] = memory.derived[key]
     return known
 
 
-def _confirmed(memory: Memory, address: int, offsets: Offsets) -> Optional[Function]:
+def _confirmed(
+    memory: Memory, address: int, offsets: Offsets
+) -> Union[Function, Unreadable, None]:
     try:
         function = read_function(memory, address, offsets)
-    except ThunkError:
-        return None
+    except Unreadable as error:
+        return error
     return function if function.confirmed else None
 
 

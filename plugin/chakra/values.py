@@ -54,11 +54,6 @@ def _object(raw: int, memory: Memory, library: Optional[int]) -> JsValue:
     return JsValue(raw, "object", describe(raw, memory, library).text)
 
 
-def may_be_value(raw: int, memory: Memory) -> bool:
-    """Whether a word can be a Var at all: a number, or a pointer that can be read."""
-    return decode(raw, memory).kind in ("int", "double", "object")
-
-
 def _tagged_int(raw: int) -> JsValue:
     number = raw & 0xFFFFFFFF
     number -= (number & 0x80000000) << 1

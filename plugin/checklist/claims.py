@@ -9,17 +9,16 @@ from typing import Callable, Optional
 
 from ..arch import ANCHOR, WORD
 from ..chakra.callsite import find_call_site
-from ..chakra.layout import (
-    ARGS,
-    CallInfo,
-    args_readable,
-)
+from ..chakra.layout import ARGS, CallInfo, all_args, args_readable
 from ..chakra.locate import Return
+from ..chakra.objects import unread_of
 from ..proof.values import Const
-from ..target import MASK64, ThunkError
+from ..target import MASK64, Unreadable
 from .assess import Assessment
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
+from .sections import no_function
 from .stored import stored_by_caller
+from .unread import unread
 
 TITLES = {
     "R1": "the layout pointer is in the first argument register",
@@ -117,6 +116,13 @@ def _with(check: Check, holds: Optional[bool], evidence: str) -> Check:
     return replace(check, evidence=lines)
 
 
+def _unread(a: Assessment, check: Check, text: str, error: Unreadable) -> Check:
+    """Memory that is not there breaks a pass, and what cannot be read takes it away."""
+    if a.memory.lacks(error.address, error.size):
+        return _with(check, False, text)
+    return unread(a.memory, check, text, error)
+
+
 def _stored(a: Assessment) -> bool:
     """Whether the layout's words have been stored by now."""
     if a.convention.caller_stores is not None:
@@ -155,8 +161,8 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
         return _with(check, False, f"L = {layout:#x} is not 8-byte aligned")
     try:
         a.memory.read(layout, ARGS)
-    except ThunkError as error:
-        return _with(check, False, f"L = {layout:#x}: {error}")
+    except Unreadable as error:
+        return _unread(a, check, f"L = {layout:#x}: {error}", error)
     check = _with(check, True, f"L = {layout:#x} can be read")
     return _register_now(a, check, register)
 
@@ -218,6 +224,9 @@ def _function_now(a: Assessment, check: Check) -> Check:
         return _with(check, False, f"{word}, should be {passed:#x}")
     function = a.layout.function
     if function is None:
+        missing = unread_of(a.memory, actual, a.facts.offsets)
+        if missing and not a.memory.lacks(missing.address, missing.size):
+            return unread(a.memory, check, f"{word}: {missing}", missing)
         return _with(check, False, f"{word} is no function object")
     stub = a.stub_address
     if stub is not None and function.stub != stub:
@@ -261,8 +270,10 @@ def _args_now(a: Assessment, check: Check) -> Check:
     count = layout.call_info.arguments
     readable = args_readable(a.memory, layout)
     if readable is False:
-        text = f"not all of {count} args can be read at {layout.address + ARGS:#x}"
-        return _with(check, False, text)
+        try:
+            all_args(a.memory, layout)
+        except Unreadable as error:
+            return _unread(a, check, f"not all of {count} args: {error}", error)
     if readable is None and check.verdict == PASS:
         lines = [*check.evidence, f"{count} args are too many to look at"]
         return replace(check, verdict=UNKNOWN, evidence=lines)
@@ -285,11 +296,11 @@ def _target_now(a: Assessment, check: Check) -> Check:
     function = a.function
     if function is None:
         if check.verdict == PASS:
-            why = "no function object at hand shows that the three offsets are right"
+            why = "nothing shows that the three offsets are right"
             return replace(
                 check,
                 verdict=UNKNOWN,
-                evidence=[*check.evidence, why],
+                evidence=[*check.evidence, f"{no_function(a)}: {why}"],
                 hint="stop in an interpreted call, or inspect a function object",
             )
         return check

@@ -4,9 +4,8 @@ That a piece of engine code ran is for a trace to see; what it left behind is re
 here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk).
 """
 
-from .sections import Assessment, Check, Claims, known
+from .sections import Assessment, Check, Claims, known, no_function
 
-NO_FUNCTION = "no function object at hand that its chain confirms"
 STOP = "stop in an interpreted call"
 
 
@@ -16,7 +15,7 @@ def items(a: Assessment, claims: Claims) -> list[Check]:
 
 def _generated(a: Assessment) -> Check:
     title = "GenerateDynamicInterpreterThunk() is called"
-    text = NO_FUNCTION
+    text = no_function(a)
     if a.function and a.thunk.stub_number(a.function.stub) is not None:
         text = f"memory shows its result ({a.function.stub:#x}), not the call itself"
     return known("A1", title, None, text, "break on it to see the call")
@@ -25,7 +24,7 @@ def _generated(a: Assessment) -> Check:
 def _valid(a: Assessment) -> Check:
     title = "m_dynamicInterpreterThunk is a valid address"
     if not a.function:
-        return known("A2", title, None, NO_FUNCTION, STOP)
+        return known("A2", title, None, no_function(a), STOP)
     number = a.thunk.stub_number(a.function.stub)
     place = _stub_word(a)
     if number is None:
@@ -36,7 +35,7 @@ def _valid(a: Assessment) -> Check:
 def _entry_point(a: Assessment) -> Check:
     title = "SetOriginalEntryPoint() got the block's address"
     if not a.function:
-        return known("A3", title, None, NO_FUNCTION, STOP)
+        return known("A3", title, None, no_function(a), STOP)
     actual = a.function.entry_point
     text = f"[{a.function.info:#x}] originalEntryPoint = {actual:#x}"
     if actual == a.thunk.address:
@@ -50,7 +49,7 @@ def _entry_point(a: Assessment) -> Check:
 def _logged(a: Assessment) -> Check:
     title = "the address stored in m_dynamicInterpreterThunk"
     if not a.function:
-        return known("A4", title, None, NO_FUNCTION, STOP)
+        return known("A4", title, None, no_function(a), STOP)
     return known("A4", title, True, _stub_word(a))
 
 

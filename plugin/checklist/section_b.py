@@ -9,7 +9,16 @@ from ..chakra.callsite import CallSite, find_call_site
 from ..chakra.objects import TYPE
 from ..target import ThunkError
 from .model import FAIL, PASS, UNKNOWN
-from .sections import Assessment, Check, Claims, from_claims, known, not_here, plain
+from .sections import (
+    Assessment,
+    Check,
+    Claims,
+    from_claims,
+    known,
+    no_function,
+    not_here,
+    plain,
+)
 
 TYPE_ENTRY_POINT = 0x18
 """Type::entryPoint: lib/Runtime/Types/Type.h."""
@@ -23,7 +32,7 @@ def items(a: Assessment, claims: Claims) -> list[Check]:
         _arguments(a, claims),
         _entry_point(a),
         _branch(a, site),
-        _captured(site),
+        _captured(a, site),
     ]
 
 
@@ -52,13 +61,16 @@ def _arguments(a: Assessment, claims: Claims) -> Check:
     if function and claims["R2"].verdict == claims["R3"].verdict == PASS:
         text = f"{a.convention.arguments[0]} was {function.address:#x}, a function"
         return known("B2", title, True, text)
-    return known("B2", title, None, "what arrived in them cannot be told here", STOP)
+    unsure = [claims[name] for name in ("R2", "R3") if claims[name].verdict != PASS]
+    why = [check.evidence[-1] for check in unsure] + a.layout.problems[:1]
+    text = "what arrived in them cannot be told here"
+    return plain("B2", title, UNKNOWN, [text, *why], STOP)
 
 
 def _entry_point(a: Assessment) -> Check:
     title = "the call loads function->type->entryPoint"
     if not a.function:
-        return known("B3", title, None, "no function object at hand", STOP)
+        return known("B3", title, None, no_function(a), STOP)
     try:
         place = a.memory.word(a.function.address + TYPE) + TYPE_ENTRY_POINT
         entry = a.memory.word(place)
@@ -76,7 +88,7 @@ def _entry_point(a: Assessment) -> Check:
 def _branch(a: Assessment, site: CallSite) -> Check:
     title = "the call's branch goes to the entry point"
     if site.call is None:
-        return known("B4", title, None, site.why, STOP)
+        return known("B4", title, None, _not_seen(a, site), STOP)
     text = f"{site.call}, then control is in the block"
     if site.target is None:
         return known("B4", title, True, text)
@@ -86,10 +98,15 @@ def _branch(a: Assessment, site: CallSite) -> Check:
     return known("B4", title, None, f"{site.call} goes to {site.target:#x}")
 
 
-def _captured(site: CallSite) -> Check:
+def _not_seen(a: Assessment, site: CallSite) -> str:
+    """Why no call can be told."""
+    return site.why if a.call.entry_sp is not None else f"{site.why}: {a.call.how}"
+
+
+def _captured(a: Assessment, site: CallSite) -> Check:
     title = "the assembly of the call"
     if site.call is None:
-        return known("B5", title, None, site.why, STOP)
+        return known("B5", title, None, _not_seen(a, site), STOP)
     lines = [*site.lines]
     if site.ambiguous:
         lines.append("read backwards: earlier lines may start at the wrong byte")

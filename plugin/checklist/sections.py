@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Optional
 
+from ..chakra.objects import unread_of
 from .assess import Assessment
 from .model import (
     FAIL,
@@ -23,6 +24,7 @@ __all__ = [
     "from_claims",
     "from_proof",
     "known",
+    "no_function",
     "not_here",
     "plain",
 ]
@@ -53,6 +55,20 @@ def known(
 ) -> Check:
     verdict = {True: PASS, False: FAIL, None: UNKNOWN}[holds]
     return Check(id, title, verdict, [evidence], hint)
+
+
+def no_function(a: Assessment) -> str:
+    """Why no function object is at hand: what could not be read, if that is it."""
+    text = "no function object at hand that its chain confirms"
+    layout = a.layout
+    words = [a.call.passed_function, layout and layout.function_address]
+    for address in (*words, a.found.function):
+        missing = address and unread_of(a.memory, address, a.facts.offsets)
+        if missing:
+            return f"{text}: {missing}"
+    if layout and layout.function_address is None and layout.problems:
+        return f"{text}: {layout.problems[0]}"
+    return text if layout else f"{text}: {a.call.how}"
 
 
 def not_here(id: str, title: str, why: str) -> Check:

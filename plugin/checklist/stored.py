@@ -1,15 +1,17 @@
 """R12: whether the caller stored on the stack what the header will read there."""
 
 from dataclasses import replace
+from typing import Optional
 
 from ..arch import WORD
 from ..chakra.callsite import find_call_site
 from ..chakra.layout import MAX_LOOKED_AT, CallInfo, all_args, read_layout
-from ..chakra.objects import try_function
-from ..chakra.values import may_be_value
-from ..target import MASK64, ThunkError
+from ..chakra.objects import try_function, unread_of
+from ..chakra.values import decode
+from ..target import MASK64, Unreadable
 from .assess import Assessment
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
+from .unread import unread
 
 
 def stored_by_caller(a: Assessment, check: Check) -> Check:
@@ -26,9 +28,16 @@ def stored_by_caller(a: Assessment, check: Check) -> Check:
     place = (a.call.entry_sp + stored) & MASK64
     try:
         function, info = a.memory.word(place), a.memory.word(place + WORD)
-    except ThunkError as error:
-        return replace(check, verdict=FAIL, evidence=[f"caller's stack: {error}"])
+    except Unreadable as error:
+        return _not_read(a, check, [f"caller's stack: {error}"], error)
     return _judge_stored(a, check, place, function, CallInfo(info))
+
+
+def _not_read(
+    a: Assessment, check: Check, lines: list[str], error: Unreadable
+) -> Check:
+    *before, text = lines
+    return unread(a.memory, replace(check, evidence=before), text, error)
 
 
 def _judge_stored(
@@ -36,13 +45,16 @@ def _judge_stored(
 ) -> Check:
     """What the caller left at `place`, against what it passed in registers."""
     wrong: list[str] = []
+    missing: Optional[Unreadable] = None
     word = f"[{place:#x}] = {function:#x}"
     known = try_function(a.memory, function, a.facts.offsets)
     passed = a.call.passed_function
     if passed is not None and function != passed:
         wrong.append(f"{word}, should be the function {passed:#x}")
     elif passed is None and known is None:
-        wrong.append(f"{word}, should be a function object")
+        missing = unread_of(a.memory, function, a.facts.offsets)
+        if missing is None or a.memory.lacks(missing.address, missing.size):
+            wrong.append(f"{word}, should be a function object")
     elif known and a.stub_address is not None and known.stub != a.stub_address:
         wrong.append(f"{word}, a function of stub {known.stub:#x}: not the one called")
     text = f"[{place + WORD:#x}] = {info.raw:#x}"
@@ -61,6 +73,8 @@ def _judge_stored(
             evidence=wrong,
             hint="store function, callInfo and args on the stack before the call",
         )
+    if missing:
+        return _not_read(a, check, [f"{word}: {missing}"], missing)
     good = [f"{word}, the function", f"{text}, callInfo"]
     return _judge_stored_args(a, check, place, good)
 
@@ -75,11 +89,12 @@ def _judge_stored_args(
         return replace(check, evidence=[*good, "too many args to look at"])
     try:
         words = all_args(a.memory, layout)
-    except ThunkError as error:
-        return replace(check, verdict=FAIL, evidence=[*good, f"args: {error}"])
+    except Unreadable as error:
+        return _not_read(a, check, [*good, f"args: {error}"], error)
     for index, raw in enumerate(words):
-        if not may_be_value(raw, a.memory):
-            text = f"args[{index}] = {raw:#x} is no JavaScript value"
+        value = decode(raw, a.memory)
+        if value.kind not in ("int", "double", "object"):
+            text = f"args[{index}] is no JavaScript value: {value.text}"
             return replace(check, verdict=UNKNOWN, evidence=[*good, text])
     good.append(f"{len(words)} args that are JavaScript values")
     site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)

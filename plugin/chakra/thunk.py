@@ -138,16 +138,17 @@ _known_rows: list[_Row] = []
 
 
 def _placeless(code: bytes, address: int, size: int) -> bytes:
-    """Code with its addresses within its own block as offsets: jumps are relative, what
-    is left are words that hold such an address."""
-    high, at = (address >> 16).to_bytes(6, "little"), 1
+    """Code with its addresses within its own block as offsets, and behind it where
+    these are: jumps are relative, what is left are words with such an address."""
+    high, at, places = (address >> 16).to_bytes(6, "little"), 1, b""
     while (at := code.find(high, at + 1)) >= 0:
         start = at - 2
         distance = int.from_bytes(code[start : start + 8], "little") - address
         if 0 <= distance < size:
             own = distance.to_bytes(8, "little")
             code = code[:start] + own + code[start + 8 :]
-    return code
+            places += start.to_bytes(4, "little")
+    return code + places
 
 
 def _parsed(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:

@@ -62,7 +62,7 @@ def layout_offset(facts: Facts) -> Optional[Mend]:
 
 def _pointer_edits(facts: Facts) -> Iterator[Edit]:
     """The layout pointer moved to where the function was stored."""
-    layout, setter = facts.layout_from_entry, _setter(facts)
+    layout, setter = facts.layout_from_entry, facts.layout_setter
     if layout is None or setter is None:
         return
     for place in _function_places(facts):
@@ -80,16 +80,6 @@ def _function_places(facts: Facts) -> list[int]:
     if sp is None:
         return []
     return [sp + saved.offset for saved in facts.saved if saved.register == wanted]
-
-
-def _setter(facts: Facts) -> Optional[Instruction]:
-    """The header's last instruction that changes the layout register."""
-    register = facts.convention.arguments[0]
-    steps = facts.header
-    for step, following in reversed(list(zip(steps, steps[1:]))):
-        if step.before.get(register) != following.before.get(register):
-            return step.insn
-    return None
 
 
 def alignment(facts: Facts) -> Optional[Mend]:

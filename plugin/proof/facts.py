@@ -45,6 +45,15 @@ class Facts:
         return self.call.state.get(self.convention.arguments[0]) if self.call else None
 
     @property
+    def layout_setter(self) -> Optional[Instruction]:
+        """The header's last instruction that changes the layout register."""
+        register, steps = self.convention.arguments[0], self.header
+        for step, following in reversed(list(zip(steps, steps[1:]))):
+            if step.before.get(register) != following.before.get(register):
+                return step.insn
+        return None
+
+    @property
     def layout_from_entry(self) -> Optional[int]:
         """Where the layout pointer points, from SP at entry."""
         if self.call is None or self.layout_value is None:

@@ -118,12 +118,8 @@ def _alignment(facts: Facts) -> str:
 
 
 def _pointer(facts: Facts) -> str:
-    register = facts.convention.arguments[0]
-    steps = facts.header
-    for step, following in reversed(list(zip(steps, steps[1:]))):
-        if step.before.get(register) != following.before.get(register):
-            return _text(step.insn)
-    return f"{register} unchanged"
+    setter = facts.layout_setter
+    return _text(setter) if setter else f"{facts.convention.arguments[0]} unchanged"
 
 
 def _epilogue(facts: Facts) -> str:

@@ -131,7 +131,8 @@ class Tracer:
         if self._follower.round_for_ever:
             return "a call returns again and again: it goes round for ever"
         if self._wish.count and self.tally.finished >= self._wish.count:
-            return f"{self.tally.finished} calls were traced"
+            count = self.tally.finished
+            return f"{count} {'call was' if count == 1 else 'calls were'} traced"
         return ""
 
     @property

@@ -149,7 +149,7 @@ class Reader:
 
     def _interrupt(self, command: str) -> str:
         """Let the program run until it hangs, then stop it as ^C does: it has said what
-        it was called with, and has been busy for longer than its way to the hang takes."""
+        it was called with, and was busy for longer than its way to the hang takes."""
         assert self.debugger and self.qemu, command
         self.debugger.send(command)
         assert wait_until(lambda: "interpreter:" in self.output.read_text())

@@ -16,7 +16,7 @@ from thunk_inspect.checklist.model import FAIL, UNKNOWN
 from thunk_inspect.report.inert import code, prose
 from thunk_inspect.report.markdown import LIMIT, render
 from thunk_inspect.report.model import Report
-from thunk_inspect.report.words import clean
+from thunk_inspect.target import clean
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = {"<br>", "<details><summary>All 49 checks</summary>", "</details>"}

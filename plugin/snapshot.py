@@ -7,6 +7,7 @@ with one becomes a SnapshotError with one line.
 
 import json
 from bisect import bisect_right
+from itertools import islice
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,9 +18,16 @@ from .target import LINE, MASK64, Frame, Memory, Region, Symbol, ThunkError, Unr
 
 FORMAT, VERSION = "thunk-snapshot", 1
 SYSTEMS = ("linux", "windows", "macos")
-MAX_FILE = 64 << 20
+MAX_FILE = 24 << 20
 """Bytes of a file that is read at the most; real ones have some 50 KiB."""
+MAX_VALUES = 1 << 19
+"""Values in a file at the most: each takes far more memory than its text."""
 MAX_CHUNKS = 100_000
+MAX_SAVED = 4 << 20
+"""Bytes of memory that are saved at the most."""
+MAX_NAME = 512
+"""Characters of a symbol's name."""
+PERMISSIONS = frozenset("rwxps-")
 
 
 class SnapshotError(ThunkError):
@@ -124,11 +132,21 @@ def load(path: str) -> SnapshotTarget:
         raise SnapshotError(f"cannot read {path}: {error.strerror}") from None
     if len(data) > MAX_FILE:
         raise SnapshotError(f"{path} is larger than any snapshot")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise SnapshotError(f"{path} has too many entries for a snapshot")
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = json.loads(data.decode("utf-8"), parse_int=_whole)
     except (ValueError, RecursionError):
         raise SnapshotError(f"{path} is no JSON: cut short, or no snapshot") from None
+    del data
     return SnapshotTarget(document)
+
+
+def _whole(digits: str) -> int:
+    """A number of a file: nobody needs one whose reading takes long."""
+    if len(digits) > 20:
+        raise ValueError
+    return int(digits)
 
 
 def save(memory: Memory, path: str) -> None:
@@ -156,11 +174,12 @@ def to_dict(memory: Memory) -> dict[str, Any]:
 
 
 def _saved_memory(memory: Memory) -> list[dict[str, str]]:
-    """Fetched lines, joined where they touch and share a region."""
+    """Fetched lines, joined where they touch and share a region. The first ones, if
+    there are very many: what was judged by comes before what was only shown."""
     saved: list[dict[str, str]] = []
     regions = memory.regions() or []
     chunk, before, home = bytearray(), -2, None
-    for number in sorted(memory.lines):
+    for number in sorted(islice(memory.lines, MAX_SAVED // LINE)):
         region = _region_of(number * LINE, regions)
         if number != before + 1 or region != home:
             chunk = bytearray()
@@ -233,12 +252,14 @@ def _choice(fields: dict[Any, Any], name: str, known: "tuple[str, ...]") -> str:
 def _number(value: Any, what: str) -> int:
     """A hex string, or a whole number, of at most 64 bits."""
     try:
-        if isinstance(value, bool) or len(str(value)) > 20:
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise ValueError
-        number = int(value, 16) if isinstance(value, str) else int(value)
-        if isinstance(value, float) or not 0 <= number <= MASK64:
+        if isinstance(value, str) and len(value) > 20:
             raise ValueError
-    except (TypeError, ValueError, OverflowError):
+        number = int(value, 16) if isinstance(value, str) else value
+        if not 0 <= number <= MASK64:
+            raise ValueError
+    except ValueError:
         raise SnapshotError(f"bad snapshot: {what} is no 64-bit number") from None
     return number
 
@@ -259,24 +280,29 @@ def _list(value: Any, what: str) -> list[Any]:
     return value
 
 
+def _described(fields: dict[Any, Any], what: str) -> "tuple[str, str]":
+    """Permissions and name."""
+    permissions, name = fields.get("permissions", ""), fields.get("name", "")
+    known = isinstance(permissions, str) and PERMISSIONS.issuperset(permissions)
+    if not known or not isinstance(name, str):
+        raise SnapshotError(f"bad snapshot: {what} is ill described")
+    return permissions, name
+
+
 def _chunks(value: Any) -> list[Chunk]:
     chunks: list[Chunk] = []
     for entry in _list(value, "memory"):
         fields = _object(entry, "a piece of memory")
         address = _number(fields.get("address"), "an address of memory")
         try:
-            data = bytes.fromhex(str(fields.get("bytes")))
-        except ValueError:
+            data = bytes.fromhex(fields["bytes"])
+        except (KeyError, TypeError, ValueError):
             raise SnapshotError(
                 f"bad snapshot: memory at {address:#x} is no hex"
             ) from None
         if address + len(data) > MASK64 + 1:
             raise SnapshotError(f"bad snapshot: memory at {address:#x} is too long")
-        permissions, name = fields.get("permissions", ""), fields.get("name", "")
-        if not isinstance(permissions, str) or not isinstance(name, str):
-            raise SnapshotError(
-                f"bad snapshot: memory at {address:#x} is ill described"
-            )
+        permissions, name = _described(fields, f"memory at {address:#x}")
         if data:
             chunks.append(Chunk(address, data, permissions, name))
     chunks.sort(key=lambda chunk: chunk.address)
@@ -295,11 +321,9 @@ def _regions(value: Any) -> Optional[list[Region]]:
         start, end = (
             _number(fields.get(name), f"a region's {name}") for name in ("start", "end")
         )
-        permissions, name = fields.get("permissions", ""), fields.get("name", "")
-        if not isinstance(permissions, str) or not isinstance(name, str) or end < start:
-            raise SnapshotError(
-                f"bad snapshot: the region at {start:#x} is ill described"
-            )
+        permissions, name = _described(fields, f"the region at {start:#x}")
+        if end < start:
+            raise SnapshotError(f"bad snapshot: the region at {start:#x} ends before")
         found.append(Region(start, end, permissions, name))
     return found
 
@@ -310,8 +334,10 @@ def _symbols(value: Any) -> "list[tuple[Symbol, int, str]]":
         fields = _object(entry, "a symbol")
         address = _number(fields.get("address"), "a symbol's address")
         size = _number(fields.get("size", 0), "a symbol's size")
-        linkage = str(fields.get("linkage", ""))[:512]
-        symbols.append((Symbol(str(fields.get("name"))[:512], address), size, linkage))
+        name, linkage = fields.get("name"), fields.get("linkage", "")
+        if not isinstance(name, str) or not isinstance(linkage, str):
+            raise SnapshotError(f"bad snapshot: no name for a symbol at {address:#x}")
+        symbols.append((Symbol(name[:MAX_NAME], address), size, linkage[:MAX_NAME]))
     # A symbol asked for by name only must not hide one that covers an address.
     return sorted(symbols, key=lambda entry: entry[1] == 0)
 

@@ -34,9 +34,9 @@ def promising(
     for region in regions:
         if "x" not in region.permissions or left <= 0:
             continue
-        left -= region.end - region.start
         start = -(-region.start // PAGE) * PAGE
-        end = region.end // PAGE * PAGE
+        end = min(region.end // PAGE * PAGE, start + left)
+        left -= max(end - start, 0)
         for first, last in _parts(region, start, end, local):
             yield from _in_part(memory, first, last, arch, local)
 

@@ -18,7 +18,7 @@ from ..report.layout import layout_words, render_layout
 from ..report.text import Detail, render
 from ..report.written import add_options, to_stdout, write_files
 from ..settings import ARGUMENTS, SETTINGS
-from ..snapshot import save
+from ..snapshot import MAX_SAVED, save
 from ..target import Memory, ThunkError, clean
 from . import HELP
 from .base import Command, Parser, UsageError, count, uncollected
@@ -145,14 +145,15 @@ class Snapshot(Command):
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
+        memory.lines = {}  # without what the commands before this one looked at
         found = find_thunk(memory, _address(options.address, session))
         assessment = assess(memory, found)
         build(assessment)
         # The stack too, so that it is there to be looked at.
         walk_calls(assessment, SAVED_CALLS, native=True)
         save(memory, options.file)
-        size = sum(map(len, memory.lines.values()))
-        return f"saved {size} bytes of memory to {options.file}"
+        size = min(sum(map(len, memory.lines.values())), MAX_SAVED)
+        return f"saved {size} bytes of memory to {clean(options.file)}"
 
 
 class Settings(Command):

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..target import ThunkError
 
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""Windows would write a line's end as two bytes."""
+
 
 def write_text(path: str, text: str) -> None:
     """Replace a file by this text; ThunkError with one line when that cannot be.
@@ -15,29 +18,45 @@ def write_text(path: str, text: str) -> None:
     The text goes to a fresh file beside it, which then takes its name: no link that
     somebody planted is written through, and nobody sees half a file.
     """
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        if _is_device(path):
-            # /dev/stdout, or a pipe: not to be replaced by a file.
-            Path(path).write_text(text, "utf-8")
-            return
-        partial = f"{Path(path).absolute().parent}/.thunk-{secrets.token_hex(8)}"
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            Path(partial).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(partial).unlink()
-            raise
+        if not _to_device(path, data):
+            _replace(path, data)
     except OSError as error:
         raise ThunkError(f"cannot write {path}: {error.strerror}") from None
+    except ValueError:
+        raise ThunkError(f"cannot write {path!r}: no file has such a name") from None
 
 
-def _is_device(path: str) -> bool:
-    """Whether this is something that is written to, not a file that can be replaced."""
+def _replace(path: str, data: bytes) -> None:
+    partial = f"{Path(path).absolute().parent}/.thunk-{secrets.token_hex(8)}"
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
     try:
-        mode = Path(path).stat().st_mode
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(partial).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(partial).unlink()
+        raise
+
+
+def _to_device(path: str, data: bytes) -> bool:
+    """Whether it was written to /dev/stdout or the user's own pipe, which is not to be
+    replaced by a file. One that another user put there, or a link of theirs, is."""
+    try:
+        owner, mode = os.lstat(path).st_uid, os.stat(path).st_mode
     except OSError:
         return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or owner not in (0, _user()):
+        return False
+    with os.fdopen(os.open(path, os.O_WRONLY | BINARY), "wb") as file:
+        # Nothing was made or emptied by opening it: it may have changed meanwhile.
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return False
+        file.write(data)
+    return True
+
+
+def _user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0

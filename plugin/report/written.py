@@ -35,9 +35,20 @@ def write_files(report: Report, options: argparse.Namespace) -> None:
         if not isinstance(path, str):
             continue
         if path == STDOUT:
-            sys.stdout.write(render(report).rstrip("\n") + "\n")
+            _print(render(report).rstrip("\n") + "\n")
         else:
             write_text(path, render(report).rstrip("\n") + "\n")
+
+
+def _print(document: str) -> None:
+    """As UTF-8, which the documents say that they are, whatever the terminal's."""
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        sys.stdout.write(document)
+        return
+    sys.stdout.flush()
+    raw.write(document.encode("utf-8", "backslashreplace"))
+    raw.flush()
 
 
 def to_stdout(options: argparse.Namespace) -> bool:

@@ -3,6 +3,7 @@
 #     make inspect    show the reports of a sound thunk, a broken one and the real engine
 #     make test       run the whole test suite
 #     make install    Debian packages, .venv, fixtures, engines; a second run does nothing
+#     make test-matrix     the same in older and newer debuggers, with gef if GEF names it
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
 #     make bench      what the plugin costs, beside the bare debuggers
@@ -14,9 +15,10 @@ VENV := .venv
 CACHE := .cache
 STAMPS := $(CACHE)/stamps
 LLDB_NEW := 23.1.0.post2
+GDB_NEW := 18.1.0.post1
 WORKERS ?= $(shell nproc)
 
-.PHONY: inspect test install lint fuzz bench clean
+.PHONY: inspect test test-matrix install lint fuzz bench clean
 .DELETE_ON_ERROR:
 
 inspect: install
@@ -24,6 +26,9 @@ inspect: install
 
 test: install
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-matrix: install $(STAMPS)/gdb-new $(STAMPS)/lldb-old
+	$(VENV)/bin/python tools/matrix.py -n $(WORKERS)
 
 install: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/lldb-new
 	@$(MAKE) --no-print-directory -s -C fixtures
@@ -45,6 +50,18 @@ $(STAMPS)/lldb-new: | $(STAMPS)/packages
 	@echo "installing a newer lldb into $(CACHE)/lldb-new"
 	@$(PYTHON) -m venv --clear $(CACHE)/lldb-new
 	@$(CACHE)/lldb-new/bin/python -m pip install --quiet lldb-for-pwndbg==$(LLDB_NEW)
+	@touch $@
+
+# What `make test-matrix` needs beside.
+$(STAMPS)/gdb-new: | $(STAMPS)/packages
+	@echo "installing a newer gdb into $(CACHE)/gdb-new"
+	@$(PYTHON) -m venv --clear $(CACHE)/gdb-new
+	@$(CACHE)/gdb-new/bin/python -m pip install --quiet gdb-for-pwndbg==$(GDB_NEW)
+	@touch $@
+
+$(STAMPS)/lldb-old: tools/install-old-lldb | $(STAMPS)/packages
+	@echo "unpacking an older lldb into $(CACHE)/lldb-old"
+	@tools/install-old-lldb $(CACHE)/lldb-old
 	@touch $@
 
 # mypy does not follow an editable installation whose folder has another name.

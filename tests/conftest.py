@@ -18,6 +18,27 @@ Console = Callable[..., "subprocess.CompletedProcess[str]"]
 Opener = Callable[[str], Session]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--in", choices=list(DEBUGGERS), help="only what runs in this one")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: "List[pytest.Item]"
+) -> None:
+    wanted = config.getoption("--in")
+    if wanted:
+        dropped = [item for item in items if not _runs_in(item, wanted)]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if _runs_in(item, wanted)]
+
+
+def _runs_in(item: pytest.Item, debugger: str) -> bool:
+    """A session in that debugger, and in no other."""
+    given = getattr(item, "callspec", None)
+    chosen = given and given.params.get("session")
+    return debugger in (chosen, *getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def sessions(tmp_path: Path) -> Iterator[Opener]:
     """Opens sessions by debugger, and ends them whatever happens."""

@@ -1,7 +1,8 @@
 """gdb and lldb driven command by command, each at the other end of pipes.
 
 Both are fresh processes that return what a command printed, and know how this debugger
-says what every session needs. What a session does stands in `sessions`.
+says what every session needs. What a session does stands in `sessions`. THUNK_GDB and
+THUNK_LLDB name others than Debian's: `make test-matrix`.
 """
 
 import contextlib
@@ -104,6 +105,7 @@ class Gdb:
 
     def __init__(self, folder: Path, arch: str, env: Dict[str, str]) -> None:
         program = "gdb-multiarch" if arch == "aarch64" else "gdb"
+        program = os.environ.get("THUNK_GDB", program)
         start = (
             "set prompt",
             "set pagination off",
@@ -159,7 +161,7 @@ class Lldb:
     """lldb with a loop of ours inside that takes commands and returns answers."""
 
     name = "lldb"
-    program = "lldb-19"
+    program = os.environ.get("THUNK_LLDB", "lldb-19")
     plugin = ROOT / "plugin" / "lldb" / "thunk_inspect_lldb.py"
     load = f"command script import {plugin}"
     kill = "process kill"

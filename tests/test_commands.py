@@ -49,6 +49,11 @@ def test_completion_in_gdb(gdb: Session) -> None:
         "thunk-inspect",
         "--json",
     ]
+    assert gdb.run("complete thunk-settings b").output.split() == [
+        "thunk-settings",
+        "block-size",
+    ]
+    assert gdb.run("complete thunk-trace --only gen").output.endswith("generated\n")
 
 
 def test_completion_in_lldb(lldb: Session) -> None:

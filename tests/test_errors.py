@@ -85,7 +85,7 @@ def test_the_error_says_what_was_tried_and_what_to_do(session: Session) -> None:
 MISTAKES = [
     ("thunk-layout 0x10", "0x10"),
     ("thunk-layout nonsense", "nonsense"),
-    ("thunk-layout", "usage"),
+    ("thunk-layout", "give an address"),
     ("thunk-layout $nonsense", "$nonsense"),
     ("thunk-layout 0xfffffffffffffffffffffff", "0x"),
     ("thunk-layout 1 2", "+"),

@@ -117,14 +117,24 @@ def stack_words(session: Session) -> int:
     )
 
 
-def test_colour(session: Session) -> None:
-    session.load("sysv", "none", "3")
-    session.go_on_to("interpreter")
-    assert "\x1b[" not in session.run("thunk-inspect").output
-    session.run("thunk-settings colour on")
-    assert "\x1b[" in session.run("thunk-inspect").output
-    session.run("thunk-settings colour off")
-    assert "\x1b[" not in session.run("thunk-inspect").output
+def test_colour(lldb: Session) -> None:
+    lldb.load("sysv", "none", "3")
+    lldb.go_on_to("interpreter")
+    assert "\x1b[" not in lldb.run("thunk-inspect").output
+    lldb.run("thunk-settings colour on")
+    assert "\x1b[" in lldb.run("thunk-inspect").output
+    lldb.run("thunk-settings colour off")
+    assert "\x1b[" not in lldb.run("thunk-inspect").output
+
+
+def test_colour_in_gdb(gdb: Session) -> None:
+    """Newer versions take it out again where they do not write to a terminal."""
+    gdb.open()
+    gdb.run("python from thunk_inspect.gdb.session import GdbSession")
+    for value, wanted in (("auto", "False"), ("on", "True"), ("off", "False")):
+        gdb.run(f"set thunk-inspect colour {value}")
+        said = gdb.run("python print(GdbSession().style().colour)").output
+        assert said.strip() == wanted
 
 
 def test_block_size(session: Session, tmp_path: Path) -> None:

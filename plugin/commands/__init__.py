@@ -51,7 +51,7 @@ callInfo, this and the arguments. Nothing is run in the process.
         "thunk-stub EXPRESSION",
         """Follows a function object to its FunctionBody and says where its stub is: the
 address that a dispatch branch goes to, and no other. In gdb's expressions it is
-$_thunk(EXPRESSION): `break *$_thunk($x0)`, or `break … if $x3 == $_thunk($x0)`. In
+$_thunk(EXPRESSION): `break *$_thunk($x0)`, or `break ... if $x3 == $_thunk($x0)`. In
 lldb's Python it is thunk_inspect_lldb.stub("EXPRESSION", frame), for the commands of a
 break point, where returning False goes on.
 

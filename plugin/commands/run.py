@@ -216,8 +216,9 @@ def _split(line: str) -> list[str]:
         raise UsageError(f"cannot read this line: {error}") from None
 
 
-def options_of(name: str) -> list[str]:
-    """The --options of a command, for completion."""
+def words_of(name: str) -> list[str]:
+    """The words that a command knows, for completion: its options and choices."""
     parser = Parser(prog=name, add_help=False)
     COMMANDS[name]().arguments(parser)
-    return [text for action in parser._actions for text in action.option_strings]
+    words = [text for action in parser._actions for text in action.option_strings]
+    return words + [text for action in parser._actions for text in action.choices or ()]

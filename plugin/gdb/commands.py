@@ -31,14 +31,15 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
             raise gdb.GdbError(f"{self.name}: {one_line(error)}") from None
         gdb.write(text + "\n")
 
-    def complete(self, text: str, word: str) -> "list[str] | int":
-        if not text.split(" ")[-1].startswith("-"):
-            return int(gdb.COMPLETE_EXPRESSION)
-        from ..commands.run import options_of
+    def complete(self, text: str, word: "str | None") -> "list[str] | int":
+        """Without a word, gdb only asks where words begin."""
+        from ..commands.run import words_of
 
         typed = text.split(" ")[-1]
-        skip = len(typed) - len(word)
-        return [o[skip:] for o in options_of(self.name) if o.startswith(typed)]
+        skip = len(typed) - len(word or "")
+        known = [one[skip:] for one in words_of(self.name) if one.startswith(typed)]
+        wanted = known and (typed or self.name == "thunk-settings")
+        return known if wanted else int(gdb.COMPLETE_EXPRESSION)
 
 
 def register() -> None:

@@ -1,0 +1,43 @@
+"""Runs what the suite asks of a debugger in other debuggers than Debian's newest.
+
+`make test-matrix` installs them. gef is taken along where its file is given:
+GEF=/path/to/gef.py. One that does not pass is shown at the end, and the status is 1.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+OTHERS = (
+    ("gdb", "THUNK_GDB", CACHE / "gdb-new" / "bin" / "gdb"),
+    ("lldb", "THUNK_LLDB", CACHE / "lldb-old" / "lldb"),
+    ("lldb", "THUNK_LLDB", CACHE / "lldb-new" / "bin" / "lldb"),
+)
+"""(which of the suite's sessions, the variable that names the program, the program)."""
+
+
+def version(program: Path) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True)
+    return said.stdout.splitlines()[0] if said.stdout else "does not start"
+
+
+def main() -> int:
+    failed = []
+    for name, variable, program in OTHERS:
+        print(f"\n=== {version(program)}", flush=True)
+        words = [sys.executable, "-m", "pytest", "-q", "--in", name, *sys.argv[1:]]
+        done = subprocess.run(
+            words, cwd=ROOT, env={**os.environ, variable: str(program)}, check=False
+        )
+        if done.returncode:
+            failed.append(version(program))
+    for one in failed:
+        print(f"did not pass: {one}")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,7 +22,9 @@ PAGE = ROOT / "docs" / "tutorial.md"
 PROMPTS = {"$ ": "shell", "(gdb) ": "gdb", "(lldb) ": "lldb"}
 PORT, FOLDER = "1234", "/tmp/"
 """As on the page; a test takes a port that is free, and a folder of its own."""
-LEFT_OUT, INTERRUPT = "…", "^C"
+LEFT_OUT = "…"
+INTERRUPT = "kill -INT $(pidof qemu-aarch64)"
+"""Typed in another terminal while the command before it goes on."""
 OURS = ".venv/bin/thunk-inspect "
 STARTS = {"gdb-multiarch -q ": "gdb", "lldb-19 ": "lldb"}
 EMULATOR = f"qemu-aarch64 -g {PORT} "
@@ -49,6 +51,7 @@ class Step(NamedTuple):
     command: str
     printed: List[str]
     line: int
+    interrupted: bool = False
 
 
 def sections(text: str) -> Dict[str, List[Step]]:
@@ -66,8 +69,10 @@ def sections(text: str) -> Dict[str, List[Step]]:
             heading = line[3:] if line.startswith("## ") else heading
         else:
             prompt = next((p for p in PROMPTS if line.startswith(p)), "")
-            if prompt:
-                command = line[len(prompt) :]
+            command = line[len(prompt) :]
+            if command == INTERRUPT and prompt == "$ ":
+                steps[-1] = steps[-1]._replace(interrupted=True)
+            elif prompt:
                 steps.append(Step(PROMPTS[prompt], command, [], number))
             else:
                 assert len(steps) > before, f"{number}: no prompt: {line}"
@@ -120,8 +125,8 @@ class Reader:
         command = step.command.replace(FOLDER, f"{self.folder}/")
         if self.qemu:
             command = command.replace(PORT, self.qemu.address)
-        if step.printed[:1] == [INTERRUPT]:
-            return f"{INTERRUPT}\n{self._interrupt(command)}"
+        if step.interrupted:
+            return self._interrupt(command)
         return self.debugger.run(command).text
 
     def _shell(self, command: str) -> str:
@@ -148,8 +153,11 @@ class Reader:
         ).stdout
 
     def _interrupt(self, command: str) -> str:
-        """Let the program run until it hangs, then stop it as ^C does: it has said what
-        it was called with, and was busy for longer than its way to the hang takes."""
+        """Let the program run until it hangs, and stop it from outside.
+
+        By then it has printed what it was called with, and has been busy for longer
+        than its way from there to the hang takes.
+        """
         assert self.debugger and self.qemu, command
         self.debugger.send(command)
         assert wait_until(lambda: "interpreter:" in self.output.read_text())

@@ -39,7 +39,9 @@ def printed_call(session: Session) -> Tuple[str, List[str], int, int]:
 
 
 def same_text(printed: str, decoded: str) -> bool:
-    """`[DynamicObject]` is `{DynamicObject}` to the plugin."""
+    """`[GlobalObject]` is `{GlobalObject}` to the plugin, a plain object `{…}`."""
+    if printed == "[DynamicObject]":
+        return decoded == "{…}"
     if printed.startswith("["):
         return decoded.replace("Js::", "") == "{" + printed[1:-1] + "}"
     return printed == decoded

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import FakeTarget
+from thunk_inspect.chakra.heap import heap_of
 from thunk_inspect.chakra.layout import (
     MAX_SHOWN,
     PLAUSIBLE_COUNT,
@@ -163,3 +164,39 @@ def test_any_memory_is_decoded(data: bytes, offset: int) -> None:
     assert layout.address == STACK + offset
     assert len(layout.args) <= MAX_SHOWN
     assert layout.call_text
+
+
+def heap_with(function: int, library: int = 0x3000) -> FakeTarget:
+    """At 0x1000 a function, at 0x1100 and on objects whose type ids count from its;
+    one of another library at 0x1700. No symbols."""
+    ids = [function, *(function + n for n in range(1, 7)), function + 2]
+    words = {}
+    for n, kind in enumerate(ids):
+        address, type_at = 0x1000 + 0x100 * n, 0x2000 + 0x100 * n
+        words[address], words[address + 8] = 0x8000, type_at
+        words[address + 0x20] = 5
+        words[type_at] = kind
+        words[type_at + 8] = library if n < 7 else library + 8
+    data = bytearray(0x3000)
+    for address, word in words.items():
+        data[address - 0x1000 : address - 0xFF8] = word.to_bytes(8, "little")
+    return FakeTarget({0x1000: bytes(data)})
+
+
+@pytest.mark.parametrize("function", [26, 27])
+def test_objects_without_symbols(function: int) -> None:
+    """Type ids went up by one when BigInt came: they count from the functions'."""
+    found = Memory(heap_with(function))
+    heap = heap_of(0x1000, found)
+    assert heap and heap.function == function
+    shown = [decode(0x1000 + 0x100 * n, found, heap).text for n in range(8)]
+    wanted = ["function", "{…}", "Array(5)", "Array(5)", "", "Array(5)", "", ""]
+    for n, (text, known) in enumerate(zip(shown, wanted)):
+        assert text == (known or f"{{object {0x1000 + 0x100 * n:#x}}}")
+
+
+@pytest.mark.parametrize("function", [0, 25, 28, 1 << 31])
+def test_an_engine_whose_type_ids_are_others(function: int) -> None:
+    found = Memory(heap_with(function))
+    assert heap_of(0x1000, found) is None
+    assert decode(0x1200, found).text == "{object 0x1200}"

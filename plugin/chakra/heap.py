@@ -23,8 +23,11 @@ ARRAY_LENGTH = 0x20
 MAX_TEXT = 40
 """UTF-16 units of a string that are shown."""
 
-UNDEFINED, NULL, BOOLEAN, STRING, SYMBOL, FUNCTION, OBJECT = 0, 1, 2, 7, 8, 26, 27
-ARRAYS = (28, 29, 31)
+UNDEFINED, NULL, BOOLEAN, STRING, SYMBOL = 0, 1, 2, 7, 8
+FUNCTIONS = (26, 27)
+"""TypeIds_Function in 1.11 and, as BigInt came before it, on master."""
+OBJECT, ARRAYS = 1, (2, 3, 5)
+"""Type ids behind TypeIds_Function, in both: EdgeJavascriptTypeId.h."""
 MAX_TYPE_ID = 128
 
 VTABLE_PREFIX = "vtable for "
@@ -35,6 +38,15 @@ CLASSES = {
     SYMBOL: ("JavascriptSymbol",),
 }
 """Classes that a type id must go with; strings and functions have many."""
+
+
+class Heap(NamedTuple):
+    """What a confirmed function tells of the heap that it stands in."""
+
+    library: int
+    """The JavascriptLibrary that the types of its objects belong to."""
+    function: int
+    """The type id of functions, which the others count from."""
 
 
 class Object(NamedTuple):
@@ -59,29 +71,36 @@ def class_name(address: int, memory: Memory) -> Optional[str]:
     return symbol.name[len(VTABLE_PREFIX) :]
 
 
-def library_of(address: int, memory: Memory) -> Optional[int]:
-    """The JavascriptLibrary that an object's type belongs to."""
-    key = ("library", address)
+def heap_of(function: int, memory: Memory) -> Optional[Heap]:
+    """The heap of a function object that was confirmed."""
+    key = ("heap", function)
     if key not in memory.derived:
         try:
-            library = memory.word(memory.word(address + TYPE) + TYPE_LIBRARY)
+            library, kind = _library(function, memory), _type_id(function, memory)
+            memory.derived[key] = Heap(library, kind) if kind in FUNCTIONS else None
         except ThunkError:
-            library = None
-        memory.derived[key] = library
-    known: Optional[int] = memory.derived[key]
+            memory.derived[key] = None
+    known: Optional[Heap] = memory.derived[key]
     return known
 
 
-def describe(address: int, memory: Memory, library: Optional[int]) -> Object:
+def _library(address: int, memory: Memory) -> int:
+    return memory.word(memory.word(address + TYPE) + TYPE_LIBRARY)
+
+
+def _type_id(address: int, memory: Memory) -> int:
+    return int.from_bytes(memory.read(memory.word(address + TYPE), 4), "little")
+
+
+def describe(address: int, memory: Memory, heap: Optional[Heap]) -> Object:
     """An object as text. Raises nothing: what cannot be read is not shown."""
     name = class_name(address, memory)
     unknown = Object(f"{{object {address:#x}}}", False)
-    if name is None and (library is None or library_of(address, memory) != library):
-        return unknown
     plain = name and name.replace("Js::", "")
     try:
-        kind = int.from_bytes(memory.read(memory.word(address + TYPE), 4), "little")
-        text = _text(address, memory, kind, plain)
+        if name is None and (heap is None or _library(address, memory) != heap.library):
+            return unknown
+        text = _text(address, memory, plain, heap)
     except ThunkError:
         text = None
     if text is None:
@@ -90,9 +109,10 @@ def describe(address: int, memory: Memory, library: Optional[int]) -> Object:
 
 
 def _text(
-    address: int, memory: Memory, kind: int, name: Optional[str]
+    address: int, memory: Memory, name: Optional[str], heap: Optional[Heap]
 ) -> Optional[str]:
     """By type id, where the class agrees; None when nothing better is known."""
+    kind = _type_id(address, memory)
     if kind >= MAX_TYPE_ID or (name and name not in CLASSES.get(kind, (name,))):
         return None
     if kind in (UNDEFINED, NULL):
@@ -101,7 +121,14 @@ def _text(
         return _boolean(memory.word(address + BOOLEAN_VALUE) & 0xFF)
     if kind == STRING and (name is None or "String" in name):
         return _string(address, memory)
-    if kind == FUNCTION and (name is None or "Function" in name):
+    return _dynamic(address, memory, name, kind - heap.function) if heap else None
+
+
+def _dynamic(
+    address: int, memory: Memory, name: Optional[str], kind: int
+) -> Optional[str]:
+    """An object with properties; `kind` counts from the type id of functions."""
+    if kind == 0 and (name is None or "Function" in name):
         return "function"
     if kind in ARRAYS and (name is None or "Array" in name):
         length = int.from_bytes(memory.read(address + ARRAY_LENGTH, 4), "little")

@@ -15,7 +15,7 @@ from typing import Optional
 from ..arch import WORD
 from ..proof import Offsets
 from ..target import Memory, ThunkError
-from .heap import library_of
+from .heap import heap_of
 from .objects import Function, try_function, unread_of
 from .values import JsValue, decode
 
@@ -160,12 +160,12 @@ def _read_head(memory: Memory, layout: Layout, asm: bool) -> Optional[int]:
 def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
     assert layout.call_info
     function = layout.function
-    library = library_of(function.address, memory) if function else None
+    heap = heap_of(function.address, memory) if function else None
     count = layout.call_info.arguments
     if layout.problems:
         count = min(count, 4)
     for raw in _raw_args(memory, layout, min(count, limit)):
-        layout.args.append(decode(raw, memory, library))
+        layout.args.append(decode(raw, memory, heap))
 
 
 def _raw_args(memory: Memory, layout: Layout, count: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..target import Memory, ThunkError
-from .heap import describe
+from .heap import Heap, describe
 
 INT_TAG = 1
 """Upper 16 bits of a tagged int."""
@@ -25,11 +25,11 @@ class JsValue:
     text: str
 
 
-def decode(raw: int, memory: Memory, library: Optional[int] = None) -> JsValue:
+def decode(raw: int, memory: Memory, heap: Optional[Heap] = None) -> JsValue:
     """A Var as JavaScript shows it, as far as memory and symbols confirm it.
 
-    `library`: the JavascriptLibrary of a function that was confirmed, which tells
-    objects from garbage where there are no symbols.
+    `heap`: that of a function that was confirmed, which tells objects from garbage
+    where there are no symbols, and one type id from another.
     """
     if raw >> 48 == INT_TAG:
         return _tagged_int(raw)
@@ -39,19 +39,19 @@ def decode(raw: int, memory: Memory, library: Optional[int] = None) -> JsValue:
         return JsValue(raw, "null-pointer", "a null pointer, no value")
     if raw % 8:
         return JsValue(raw, "unreadable", f"{raw:#x} is no value")
-    key = ("value", raw, library)
+    key = ("value", raw, heap)
     if key not in memory.derived:
-        memory.derived[key] = _object(raw, memory, library)
+        memory.derived[key] = _object(raw, memory, heap)
     known: JsValue = memory.derived[key]
     return known
 
 
-def _object(raw: int, memory: Memory, library: Optional[int]) -> JsValue:
+def _object(raw: int, memory: Memory, heap: Optional[Heap]) -> JsValue:
     try:
         memory.word(raw)
     except ThunkError:
         return JsValue(raw, "unreadable", f"{raw:#x} cannot be read")
-    return JsValue(raw, "object", describe(raw, memory, library).text)
+    return JsValue(raw, "object", describe(raw, memory, heap).text)
 
 
 def _tagged_int(raw: int) -> JsValue:

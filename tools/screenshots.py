@@ -57,7 +57,7 @@ class Picture(NamedTuple):
 PICTURES = (
     Picture(
         "broken",
-        "a hang on arm64",
+        "a call that hangs, on arm64",
         ("caller-stack", "no-fplr", "3"),
         INTERPRETER,
         "thunk-inspect",

@@ -1,6 +1,8 @@
-"""The `thunk-inspect` command: run a program, replay a snapshot, set up a debugger.
+"""The `thunk-inspect` command: run a program, replay a snapshot, set up a debugger, and
+see what is on this machine.
 
-What it exits with stands in `status.py`.
+What it exits with stands in `status.py`. `setup` and `doctor` have to work where the
+packages of the others are missing.
 """
 
 import argparse
@@ -8,8 +10,10 @@ import os
 import sys
 from typing import Optional
 
-from . import setup
+from .dependencies import FOR_RUN, ready
 from .inspection import inspect
+from .install.doctor import add_doctor
+from .install.setup import add_setup
 from .report.as_json import to_json
 from .report.page import Style
 from .report.text import Detail, render
@@ -51,18 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     add_options(replay, json=False)
     replay.set_defaults(run=_replay)
     add_run(commands).set_defaults(run=_run)
-    wiring = commands.add_parser("setup", help="load the commands in gdb and lldb")
-    which = wiring.add_mutually_exclusive_group()
-    which.add_argument("--gdb", action="store_true", help="gdb only")
-    which.add_argument("--lldb", action="store_true", help="lldb only")
-    how = wiring.add_mutually_exclusive_group()
-    how.add_argument("--write", action="store_true", help="write the line")
-    how.add_argument("--remove", action="store_true", help="take the line away")
-    wiring.set_defaults(run=_setup)
+    add_setup(commands)
+    add_doctor(commands)
     return parser
 
 
 def _replay(options: argparse.Namespace) -> int:
+    ready()
     target = load(options.file)
     report = inspect(target, _number(options.address))
     options.status = STATUS[report.verdict]
@@ -77,6 +76,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # What only this command needs stays out of the others' way.
+    ready(FOR_RUN)
     from .session.run import run
 
     return run(options, terminal_style())
@@ -104,23 +104,6 @@ def terminal_style() -> Style:
     width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
     unicode = "UTF" in (sys.stdout.encoding or "").upper()
     return Style(max(40, min(width, 120)), colour, unicode)
-
-
-def _setup(options: argparse.Namespace) -> int:
-    both = not (options.gdb or options.lldb)
-    chosen = [
-        wiring
-        for wiring, wanted in ((setup.GDB, options.gdb), (setup.LLDB, options.lldb))
-        if both or wanted
-    ]
-    for wiring in chosen:
-        if options.write:
-            print(setup.write(wiring))
-        elif options.remove:
-            print(setup.remove(wiring))
-        else:
-            print(f"{wiring.file}: {wiring.line}")
-    return 0
 
 
 if __name__ == "__main__":

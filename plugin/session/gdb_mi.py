@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 from pygdbmi.IoManager import IoManager
 
-from ..setup import GDB
+from ..install.wiring import GDB
 from .children import NotRun, Watch, start
 from .launch import Launch
 from .program import Program, debugger_environment
@@ -63,7 +63,7 @@ class Gdb:
         """Our settings, and the plugin."""
         for line in SETTINGS:
             self.console(line, may_fail=True)
-        self.console(f"source {GDB.script}")
+        self.console(GDB.line)
 
     def launch(self, program: Program, launch: Launch, seconds: float) -> None:
         """Start the program and stop it at main, or where it begins."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
-from ..setup import LLDB
+from ..install.wiring import LLDB
 from .children import NotRun, Watch, start
 from .launch import Launch
 from .program import Program, debugger_environment
@@ -49,7 +49,7 @@ class Lldb:
         file = Path(folder, "launch.json")
         file.write_text(json.dumps(wanted), "utf-8")
         lines = (
-            f'command script import "{LLDB.script}"',
+            LLDB.line,
             "script import thunk_inspect.lldb.start as s;"
             f" s.start(lldb.debugger, {order_file!r}, {str(file)!r})",
             "script import thunk_inspect.lldb.scripted as s;"

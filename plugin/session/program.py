@@ -16,6 +16,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from ..install.packages import installs
 from ..target import ThunkError
 from .children import NotRun
 
@@ -31,13 +32,6 @@ OTHERS = {
     b"\xca\xfe\xba\xbe": "is a macOS program: it runs on macOS only",
 }
 """First bytes of files that are programs, though not ours."""
-PACKAGES = {
-    "gdb": "gdb",
-    "gdb-multiarch": "gdb-multiarch",
-    "lldb": "lldb-19",
-    "qemu-aarch64": "qemu-user",
-    "qemu-x86_64": "qemu-user",
-}
 
 
 class Program(NamedTuple):
@@ -188,4 +182,4 @@ def debugger_environment() -> "dict[str, str]":
 
 
 def missing(name: str) -> NotRun:
-    return NotRun(f"{name} is missing: apt-get install {PACKAGES[name]}")
+    return NotRun(f"{name} is missing: {installs(name)}")

@@ -61,7 +61,6 @@ class GdbRunner:
         """Of the last hit."""
         connection = gdb.selected_inferior().connection
         self._native = connection is not None and connection.type == "native"
-        self._register = _by_frame if self._native else _by_expression
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)
@@ -101,11 +100,12 @@ class GdbRunner:
 
     def _reader(self, point: Point) -> Callable[[], bool]:
         """What a hit does, with all that can be known before bound to it."""
-        names, piece, register = point.registers, point.piece, self._register
+        named = [(name, f"${name}") for name in point.registers]
+        piece = point.piece
 
         def hit() -> bool:
             try:
-                values = _values(register(), names)
+                values = _values(named)
                 memory = b""
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
@@ -250,15 +250,18 @@ def _holds(condition: Optional[str]) -> bool:
         return True
 
 
-def _values(read: Callable[[str], int], names: Sequence[str]) -> dict[str, int]:
-    """Registers by name. Where one cannot be read the others still are."""
+def _values(named: "list[tuple[str, str]]") -> dict[str, int]:
+    """Registers by name; each comes with gdb's word for it. Where one cannot be read
+    the others still are. Not by a frame: gdb would unwind it, over a remote connection
+    packet by packet."""
+    evaluate = gdb.parse_and_eval
     try:
-        return {name: read(name) for name in names}
+        return {name: int(evaluate(word)) & MASK64 for name, word in named}
     except gdb.error:
         values = {}
-        for name in names:
+        for name, word in named:
             with contextlib.suppress(gdb.error):
-                values[name] = read(name)
+                values[name] = int(evaluate(word)) & MASK64
         return values
 
 
@@ -268,15 +271,3 @@ def _known(name: str) -> bool:
     except gdb.error:
         return False
     return True
-
-
-def _by_frame() -> Callable[[str], int]:
-    """Registers of the innermost frame: the quickest way where they are near."""
-    read = gdb.newest_frame().read_register
-    return lambda name: int(read(name)) & MASK64
-
-
-def _by_expression() -> Callable[[str], int]:
-    """Over a remote connection a frame would be unwound, packet by packet."""
-    evaluate = gdb.parse_and_eval
-    return lambda name: int(evaluate(f"${name}")) & MASK64

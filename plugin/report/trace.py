@@ -30,12 +30,17 @@ def render_head(missing: Sequence[str], style: Style) -> str:
 
 def render_event(event: Event, style: Style) -> str:
     """One event on its line; what is wrong with it below."""
-    page = Page(style)
     call = "" if event.call is None else f"#{event.call}"
     name = "" if event.name is None else f"{event.name}  "
     indent = "  " * min(max(event.depth - 1, 0), 6)
     label = f"{call:<6}{event.kind:<{KIND_WIDTH}}"
-    page.wrapped(label, f"{indent}{name}{event.text}", indent=len(label))
+    line = f"{label}{indent}{name}{event.text}"
+    plain = line.isascii() and line.isprintable() and not style.colour
+    if plain and len(line) <= style.width and not event.problems:
+        # Most are so, and thousands come in a second.
+        return line.rstrip()
+    page = Page(style)
+    page.wrapped(label, line[len(label) :], indent=len(label))
     for problem in event.problems:
         _problem(page, problem)
     return page.render()

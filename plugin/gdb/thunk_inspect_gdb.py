@@ -22,7 +22,14 @@ def _load() -> None:
         package.__file__ = os.path.join(root, "__init__.py")
         sys.modules["thunk_inspect"] = package
         with open(package.__file__, encoding="utf-8") as source:
-            exec(compile(source.read(), package.__file__, "exec"), package.__dict__)
+            code = compile(source.read(), package.__file__, "exec")
+        try:
+            exec(code, package.__dict__)
+        except ImportError as error:
+            # This Python is too old, and a traceback says no more than that.
+            del sys.modules["thunk_inspect"]
+            print(f"error: {error}", file=sys.stderr)
+            return
     from thunk_inspect.gdb.commands import register
 
     register()

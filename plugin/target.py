@@ -146,6 +146,7 @@ class Target(Protocol):
 
 PAGE = 4096
 """Bytes: the least that a system maps or protects at a time."""
+MAX_UNREAD = 64
 ADDRESS_BITS = {"aarch64": 52, "x86_64": 56}
 """Bits of the largest address that a process has at the most."""
 TAG_BITS = {"aarch64": 8}
@@ -169,6 +170,8 @@ class Memory:
         self.named: dict[str, Optional[int]] = {}
         self.derived: dict[object, Any] = {}
         """What the rooms above worked out from this memory; it goes with it."""
+        self.unread: dict[int, Unreadable] = {}
+        """What was looked for and could not be read, the first of it."""
         self._unreadable: dict[int, bool] = {}
         self._registers: Optional[dict[str, int]] = None
         self._regions: tuple[bool, Optional[list[Region]]] = (False, None)
@@ -258,7 +261,12 @@ class Memory:
             data = b"".join(self.lines[n] for n in range(first, last + 1))
         except KeyError:
             # A saved chunk may begin or end within a line.
-            return self._exactly(address, size)
+            try:
+                return self._exactly(address, size)
+            except Unreadable as error:
+                if len(self.unread) < MAX_UNREAD:
+                    self.unread.setdefault(error.address, error)
+                raise
         start = address - first * LINE
         return data[start : start + size]
 

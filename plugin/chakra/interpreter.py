@@ -33,21 +33,36 @@ def known_interpreters(
     """
     symbols = {memory.symbol_address(name) for name in (INTERPRETER, ASM_INTERPRETER)}
     known: set[Optional[int]] = {address for address in symbols if address}
-    stranger = target is not None and target not in known
-    if stranger and behaves_like_interpreter(memory, arch, convention, target):
-        known.add(target)
+    if target is not None and target not in known:
+        behaves = behaves_like_interpreter(memory, arch, convention, target)
+        if behaves is None:
+            return frozenset()
+        if behaves:
+            known.add(target)
     return frozenset(address for address in known if address)
 
 
 def behaves_like_interpreter(
     memory: Memory, arch: Arch, convention: Convention, address: Optional[int]
-) -> bool:
-    """Whether the code at an address reads [arg], [arg + 8] and takes arg + 16."""
+) -> Optional[bool]:
+    """Whether the code at an address reads [arg], [arg + 8] and takes arg + 16; None
+    where too little of it can be read to tell."""
     if address is None:
         return False
-    try:
-        code = memory.read(address, LOOKED_AT)
-    except ThunkError:
-        return False
+    code = _beginning(memory, address)
     loads, taken = reads_through(code, address, arch, convention)
-    return {0, WORD} <= loads and ARGS in taken
+    if {0, WORD} <= loads and ARGS in taken:
+        return True
+    whole = len(code) == LOOKED_AT or memory.lacks(address, LOOKED_AT)
+    return False if whole else None
+
+
+def _beginning(memory: Memory, address: int) -> bytes:
+    """As much of it as can be read: it may be the last function of its section."""
+    size = LOOKED_AT
+    while size >= WORD:
+        try:
+            return memory.read(address, size)
+        except ThunkError:
+            size //= 2
+    return b""

@@ -66,7 +66,9 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
         checks.update(_without_call_info(checks))
     if checks["R12"].verdict == FAIL:
         for name in ("R2", "R3", "R4"):
-            checks[name] = _resting_on_caller(checks[name])
+            checks[name] = _resting_on_caller(checks[name], "R12 fails")
+    elif checks["R12"].verdict == UNKNOWN and a.call.entry_sp is not None:
+        checks["R4"] = _resting_on_caller(checks["R4"], "R12 is unknown")
     return checks
 
 
@@ -80,12 +82,12 @@ def _without_call_info(checks: dict[str, Check]) -> dict[str, Check]:
     }
 
 
-def _resting_on_caller(check: Check) -> Check:
+def _resting_on_caller(check: Check, why: str) -> Check:
     """What reads the caller's words cannot hold when the caller did not store them."""
     if check.verdict != PASS:
         return check
-    why = "it rests on what the caller stored, and R12 fails"
-    return replace(check, verdict=UNKNOWN, evidence=[*check.evidence, why])
+    text = f"it rests on what the caller stored, and {why}"
+    return replace(check, verdict=UNKNOWN, evidence=[*check.evidence, text])
 
 
 def overall(claims: dict[str, Check]) -> str:
@@ -121,6 +123,15 @@ def _unread(a: Assessment, check: Check, text: str, error: Unreadable) -> Check:
     if a.memory.lacks(error.address, error.size):
         return _with(check, False, text)
     return unread(a.memory, check, text, error)
+
+
+def _word_missing(a: Assessment, check: Check, address: int) -> Check:
+    """A word of the call in hand that could not be read for the layout."""
+    try:
+        a.memory.word(address)
+    except Unreadable as error:
+        return _unread(a, check, str(error), error)
+    return check
 
 
 def _stored(a: Assessment) -> bool:
@@ -215,8 +226,10 @@ def _way_back_now(a: Assessment, check: Check) -> Check:
 
 
 def _function_now(a: Assessment, check: Check) -> Check:
-    if not a.layout or not _stored(a) or a.layout.function_address is None:
+    if not a.layout or not _stored(a):
         return check
+    if a.layout.function_address is None:
+        return _word_missing(a, check, a.layout.address)
     actual = a.layout.function_address
     word = f"[{a.layout.address:#x}] = {actual:#x}"
     passed = a.call.passed_function
@@ -240,8 +253,10 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
     passed = a.call.passed_call_info
     if passed is not None and CallInfo(passed).problem and not a.asm:
         return _with(check, False, f"passed {passed:#x}: {CallInfo(passed).problem}")
-    if not a.layout or not _stored(a) or a.layout.call_info is None:
+    if not a.layout or not _stored(a) or a.asm:
         return check
+    if a.layout.call_info is None:
+        return _word_missing(a, check, a.layout.address + WORD)
     info = a.layout.call_info
     word = f"[{a.layout.address + WORD:#x}] = {info.raw:#x}"
     if passed is not None and passed != info.raw:
@@ -262,8 +277,10 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
 def _args_now(a: Assessment, check: Check) -> Check:
     """Only unreadable words are held against it: values cannot be checked here."""
     layout = a.layout
-    if not layout or not _stored(a) or not layout.call_info:
+    if not layout or not _stored(a) or a.asm:
         return check
+    if layout.call_info is None:
+        return _word_missing(a, check, layout.address + WORD)
     passed = a.call.passed_call_info
     if layout.call_info.problem or passed not in (None, layout.call_info.raw):
         return check

@@ -40,6 +40,10 @@ def walk_calls(
 def _frames(a: Assessment, walker: Walker, native: bool) -> Iterator[JsFrame]:
     """The call in hand first, if no frame record holds it yet; then the chain."""
     registers = a.memory.registers()
+    missing = [name for name in (a.arch.pc, a.arch.sp) if name not in registers]
+    if missing:
+        walker.why = f"{' and '.join(missing)} of this thread are not known"
+        return
     if not a.convention.anchored:
         walker.why = ""
         yield from walker.left_over(a.facts, registers[a.arch.sp])

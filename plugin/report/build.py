@@ -11,6 +11,9 @@ from ..target import Memory
 from .model import CodeLine, FramePart, Report, ThunkPart
 from .stack import pointers, stack
 
+MAX_UNREAD = 4
+"""Addresses that could not be read and are told."""
+
 
 def build(a: Assessment, shown: Optional[int] = None) -> Report:
     """`shown`: arguments of the call in hand in the picture of the stack."""
@@ -29,7 +32,20 @@ def build(a: Assessment, shown: Optional[int] = None) -> Report:
     report.code = _code(a, claims)
     report.stack = stack(a, shown)
     report.pointers = pointers(a)
+    if report.verdict == "undecided" or a.layout is None:
+        report.problems += _not_read(a.memory)
     return report
+
+
+def _not_read(memory: Memory) -> list[str]:
+    """What may be missing: memory that could not be read though it may be there."""
+    lines = [
+        str(error)
+        for error in memory.unread.values()
+        if not memory.lacks(error.address, error.size)
+    ]
+    more = len(lines) - MAX_UNREAD
+    return lines[:MAX_UNREAD] + ([f"nor at {more} addresses more"] if more > 0 else [])
 
 
 def empty(memory: Memory, pc: str, shown: list[str]) -> Report:

@@ -167,4 +167,6 @@ def _has_call_info(memory: Memory, facts: Facts) -> bool:
         return True
     if is_asm(memory, facts):
         return False
-    return behaves_like_interpreter(memory, thunk.arch, facts.convention, target)
+    return bool(behaves_like_interpreter(memory, thunk.arch, facts.convention, target))
+        behaves_like_interpreter(memory, thunk.arch, facts.convention, target) is True
+    )

@@ -168,5 +168,3 @@ def _has_call_info(memory: Memory, facts: Facts) -> bool:
     if is_asm(memory, facts):
         return False
     return bool(behaves_like_interpreter(memory, thunk.arch, facts.convention, target))
-        behaves_like_interpreter(memory, thunk.arch, facts.convention, target) is True
-    )

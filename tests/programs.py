@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Union
 
-from thunk_inspect.session.emulator import free_port, listens
+from thunk_inspect.session.emulator import free_port
+from thunk_inspect.sockets import listens
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "fixtures" / "build"

@@ -213,6 +213,17 @@ def stops_only_when_asked(session: Session) -> bool:
     return "SIG" not in session.run("thread info").output + said
 
 
+@pytest.mark.parametrize("options", ["--timeout 1", "--timeout 1 --only encoded"])
+def test_one_under_qemu_that_does_not_end(session: Session, options: str) -> None:
+    """A spinning program says nothing to the debugger, and this qemu does not listen to
+    it: the trace ends all the same."""
+    session.load("caller-stack", "no-fplr", "3", arch="aarch64")
+    session.go_to(session.place("header"))
+    document = trace(session, options)
+    assert document["hang"] or "round" in document["ended"]
+    assert session.json()["verdict"] == "broken"
+
+
 def test_no_time_at_all(session: Session, program: str) -> None:
     start(session, program, "spin")
     assert trace(session, "--timeout 0")["hang"]["kind"] == "native"

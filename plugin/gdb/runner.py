@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 import gdb
 
 from ..local import HELD, is_killed, thread_state
+from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
 from ..trace.points import (
@@ -42,10 +43,7 @@ class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
 
 
 class GdbRunner:
-    def __init__(self, emulator: Optional[int] = None) -> None:
-        """`emulator`: pid of a child of ours that has to be signalled, as older ones
-        do not look at the debugger's interrupt while their program runs."""
-        self._emulator = emulator
+    def __init__(self) -> None:
         self._points: dict[tuple[str, int], _Break] = {}
         self._names: list[_Break] = []
         self._awaited: list[str] = []
@@ -61,6 +59,10 @@ class GdbRunner:
         """Of the last hit."""
         connection = gdb.selected_inferior().connection
         self._native = connection is not None and connection.type == "native"
+        path = getattr(connection, "details", None)
+        self._emulator = None if self._native else emulator_behind(os.getpid(), path)
+        """Its pid. It is signalled, as older ones do not look at the debugger's
+        interrupt while their program runs."""
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)

@@ -13,7 +13,7 @@ def perform(order: str) -> None:
 
     # Signals that an engine uses for itself; a scripted session's gdb is its own.
     gdb.execute("handle SIGUSR1 SIGUSR2 nostop noprint pass", to_string=True)
-    carry_out(order, lambda given: GdbRunner(given.emulator), _say)
+    carry_out(order, GdbRunner, _say)
 
 
 def _say(line: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Optional
 import lldb
 
 from ..local import HELD, is_killed, local_process, thread_state
+from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
 from ..trace.points import (
@@ -48,15 +49,10 @@ def on_hit(frame: Any, location: Any) -> bool:
 
 
 class LldbRunner:
-    def __init__(
-        self, debugger: Any, target: Any, process: Any, emulator: Optional[int] = None
-    ) -> None:
-        """`emulator`: pid of a child of ours that has to be signalled, as older ones
-        do not look at the debugger's interrupt while their program runs."""
+    def __init__(self, debugger: Any, target: Any, process: Any) -> None:
         self._debugger = debugger
         self._target = target
         self._process = process
-        self._emulator = emulator
         self._points: dict[int, tuple[Point, Any]] = {}
         self._names: list[Any] = []
         self._on_hit: OnHit = lambda hit: True
@@ -71,6 +67,9 @@ class LldbRunner:
         self._thread = 0
         """Of the last hit."""
         self._local = local_process(int(process.GetProcessID()))
+        self._emulator = None if self._local else emulator_behind(os.getpid())
+        """Its pid. It is signalled, as older ones do not look at the debugger's
+        interrupt while their program runs."""
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -182,11 +181,14 @@ class LldbRunner:
             runs.join(HEED)
             if interpreter.WasInterrupted() and runs.is_alive():
                 self._asked = True
-                self._process.SendAsyncInterrupt()
+                self._send_interrupt()
         return errors[0]
 
     def _interrupt(self) -> None:
         self._late = True
+        self._send_interrupt()
+
+    def _send_interrupt(self) -> None:
         if self._emulator is not None:
             with contextlib.suppress(OSError):
                 os.kill(self._emulator, signal.SIGINT)

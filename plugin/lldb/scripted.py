@@ -23,6 +23,6 @@ def perform(debugger: Any, order: str) -> None:
         signals.SetShouldNotify(number, False)
     carry_out(
         order,
-        lambda given: LldbRunner(debugger, target, process, given.emulator),
+        lambda: LldbRunner(debugger, target, process),
         lambda line: print(line, flush=True),
     )

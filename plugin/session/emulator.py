@@ -5,15 +5,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from ..sockets import listens
 from .children import NotRun, how_ended, start
 from .program import Emulator, Program
 
 LISTENING = 30.0
 """Seconds for qemu to begin to listen; it takes some milliseconds."""
 TRIES = 10
-TCP_LISTEN, UNIX_LISTEN = "0A", "00010000"
 
 
 class Qemu:
@@ -69,41 +68,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def listens(pid: int) -> bool:
-    """Whether a process has a socket that listens. A trial connection would be taken
-    for the debugger's, so the kernel's tables tell."""
-    return bool(_sockets(pid) & _listening())
-
-
-def _sockets(pid: int) -> set[str]:
-    """The inodes of a process' sockets."""
-    found = set()
-    folder = f"/proc/{pid}/fd"
-    try:
-        for name in os.listdir(folder):
-            link = os.readlink(f"{folder}/{name}")
-            if link.startswith("socket:["):
-                found.add(link[len("socket:[") : -1])
-    except OSError:
-        pass
-    return found
-
-
-def _listening() -> set[str]:
-    """The inodes of all sockets that listen."""
-    found = set()
-    for table, state, place, inode in (
-        ("unix", 3, UNIX_LISTEN, 6),
-        ("tcp", 3, TCP_LISTEN, 9),
-        ("tcp6", 3, TCP_LISTEN, 9),
-    ):
-        try:
-            lines = Path(f"/proc/net/{table}").read_text("utf-8", "replace")
-        except OSError:
-            continue
-        for row in map(str.split, lines.splitlines()[1:]):
-            if row[state] == place:
-                found.add(row[inode])
-    return found

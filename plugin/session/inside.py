@@ -33,10 +33,10 @@ MAX_SIGNALS = 64
 Say = Callable[[str], None]
 
 
-def perform(path: str, start: Callable[[Order], Runner], say: Say) -> None:
+def perform(path: str, start: Callable[[], Runner], say: Say) -> None:
     """Carry out the order in a file, and write its outcome."""
     order = read_order(path)
-    runner = start(order)
+    runner = start()
     try:
         outcome = Performance(order, runner, say).outcome()
     except Exception as error:

@@ -121,9 +121,6 @@ class _Session:
                 kind == "lldb",
                 output,
             )
-            self._order = dataclasses.replace(
-                self._order, emulator=self._qemu.child.pid
-            )
         else:
             launch = Launch(self._folder, self._program.path, arguments, output)
         order = json.dumps(dataclasses.asdict(self._order))

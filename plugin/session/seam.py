@@ -38,9 +38,6 @@ class Order:
     """Seconds that the program may run."""
     result: str
     """The file for the Outcome."""
-    emulator: Optional[int] = None
-    """Pid of the emulator that the session started: when time is up it is sent SIGINT,
-    as older ones do not heed the debugger while their program runs."""
 
 
 @dataclass

@@ -84,6 +84,16 @@ def heap_of(function: int, memory: Memory) -> Optional[Heap]:
     return known
 
 
+def has_type(address: int, memory: Memory) -> bool:
+    """Whether there is a Type behind the vtable, as every object has one: words that
+    only look like a function from some distance have none."""
+    place = memory.word(address + TYPE)
+    if not place or place % WORD:
+        return False
+    kind, library = memory.word(place) & 0xFFFFFFFF, memory.word(place + TYPE_LIBRARY)
+    return kind < MAX_TYPE_ID and library != 0 and library % WORD == 0
+
+
 def _library(address: int, memory: Memory) -> int:
     return memory.word(memory.word(address + TYPE) + TYPE_LIBRARY)
 

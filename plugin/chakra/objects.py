@@ -11,7 +11,7 @@ from typing import Optional, Union
 from ..arch import WORD
 from ..proof import Offsets
 from ..target import Memory, ThunkError, Unreadable
-from .heap import class_name
+from .heap import class_name, has_type
 
 ENTRY_POINT = 0
 """FunctionInfo::originalEntryPoint, the first field."""
@@ -43,7 +43,7 @@ class Function:
     body: int
     stub: int
     confirmed: bool
-    """Whether the body points back to its FunctionInfo."""
+    """Whether the body points back to its FunctionInfo, and the object has a type."""
     name: Optional[str]
     position: Optional[str] = None
     """Script and line, such as `/x/nest.js:12`; only where symbols confirm it."""
@@ -55,7 +55,7 @@ def read_function(memory: Memory, address: int, offsets: Offsets) -> Function:
     entry_point = memory.word(info + ENTRY_POINT)
     body = memory.word(info + offsets.function_proxy)
     stub = memory.word(body + offsets.dynamic_thunk)
-    confirmed = memory.word(body + BACK_POINTER) == info
+    confirmed = memory.word(body + BACK_POINTER) == info and has_type(address, memory)
     name = read_name(memory, body, offsets) if confirmed else None
     place = read_position(memory, body, offsets) if name else None
     return Function(address, info, entry_point, body, stub, confirmed, name, place)

@@ -22,8 +22,9 @@ def inspect(
 
     `address`: of a block, of code in one, or of a function object, in the target's
     address space; None looks where the selected thread is stopped. `shown`: arguments
-    of the call in the picture of the stack. Raises ThunkError (NotFound, Unreadable)
-    with one line that says what to do.
+    of the call in the picture of the stack. Raises ThunkError, with one line that says
+    what to do: NotFound where there is no block, Unreadable where what leads to it
+    cannot be read.
     """
     memory = target if isinstance(target, Memory) else Memory(target)
     return build(assess(memory, find_thunk(memory, address)), shown)

@@ -124,7 +124,8 @@ class SnapshotTarget:
 
 
 def load(path: str) -> SnapshotTarget:
-    """Read a snapshot file. SnapshotError with one line for whatever is wrong."""
+    """Read a snapshot file, of 64 MiB at the most. SnapshotError, with one line, for
+    whatever is wrong: no such file, no snapshot, a damaged one."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE + 1)

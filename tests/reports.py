@@ -15,6 +15,7 @@ SCHEMAS = {
     "thunk-report": "report",
     "thunk-snapshot": "snapshot",
     "thunk-trace": "trace",
+    "thunk-bt": "backtrace",
 }
 
 Document = Dict[str, Any]
@@ -29,7 +30,7 @@ def schema(name: str) -> Draft202012Validator:
 
 
 def validated(document: Document) -> Document:
-    """The document, if it is what its schema says. Layouts and lists have none."""
+    """The document, if it is what its schema says. Layouts and lists name none."""
     name = SCHEMAS.get(document.get("format", ""))
     if name:
         errors = [

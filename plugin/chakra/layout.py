@@ -46,6 +46,11 @@ MAX_SHOWN = 64
 
 @dataclass(frozen=True)
 class CallInfo:
+    """How many arguments a call has, and what kind of call it is, in one word.
+
+    Facts: lib/Runtime/Base/CallInfo.h.
+    """
+
     raw: int
 
     @property
@@ -82,7 +87,10 @@ class CallInfo:
 
 @dataclass
 class Layout:
-    """A decoded layout. What could not be read is None, and said in `problems`."""
+    """A decoded layout. What could not be read is None, and said in `problems`.
+
+    Facts: lib/Runtime/Language/JavascriptStackWalker.h (JavascriptCallStackLayout).
+    """
 
     address: int
     function_address: Optional[int] = None

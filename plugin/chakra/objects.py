@@ -35,7 +35,10 @@ TYPE = 8
 
 @dataclass(frozen=True)
 class Function:
-    """A function object and what its chain says. Addresses are the target's."""
+    """A function object and what its chain says. Addresses are the target's.
+
+    Facts: lib/Runtime/Base/FunctionBody.cpp (FunctionInfo, FunctionBody).
+    """
 
     address: int
     info: int

@@ -18,7 +18,10 @@ DOUBLE_XOR = 0xFFFC << 48
 
 @dataclass(frozen=True)
 class JsValue:
-    """A decoded value; `kind` is int, double, object, null-pointer or unreadable."""
+    """A decoded value; `kind` is int, double, object, null-pointer or unreadable.
+
+    Facts: lib/Runtime/Library/TaggedInt.h, lib/Runtime/Library/JavascriptNumber.inl.
+    """
 
     raw: int
     kind: str

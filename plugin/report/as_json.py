@@ -38,6 +38,7 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 
 def to_json(report: Report) -> str:
+    """The report as `--json` prints it: docs/formats.md, report.schema.json."""
     return json.dumps(to_dict(report), indent=2, ensure_ascii=True)
 
 

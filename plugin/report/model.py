@@ -1,4 +1,8 @@
-"""The Report: everything that a renderer may show, and nothing that it must decide."""
+"""The Report: everything that a renderer may show, and nothing that it must decide.
+
+Addresses and register values are unsigned 64-bit numbers of the target's address space;
+sizes, offsets and places are bytes. What could not be had is None, or left out.
+"""
 
 from dataclasses import dataclass, field
 from typing import Optional
@@ -53,7 +57,12 @@ class Pointer:
 
 @dataclass(frozen=True)
 class ThunkPart:
-    """The block, for the report."""
+    """The block, as InterpreterThunkEmitter made it.
+
+    Facts: lib/Backend/InterpreterThunkEmitter.cpp (header, stubs, epilogue; a block is
+    a page) and lib/Runtime/Base/FunctionBody.cpp (the three offsets, which are read off
+    the header's loads and never assumed).
+    """
 
     block: int
     block_size: int
@@ -77,6 +86,11 @@ class ThunkPart:
 
 @dataclass(frozen=True)
 class FramePart:
+    """What the header makes of the stack, relative to SP at dispatch.
+
+    Facts: lib/Backend/InterpreterThunkEmitter.cpp, the prologues.
+    """
+
     saved: list[dict[str, object]]
     layout_offset: Optional[int]
     frame_size: Optional[int]
@@ -84,6 +98,13 @@ class FramePart:
 
 @dataclass
 class Report:
+    """What an inspection found: read it, or hand it to a renderer.
+
+    `verdict` is sound, broken or undecided; `claims` are R1-R12 of docs/formats.md,
+    `checklist` the sections A-G, `issues` the six diagnoses. `problems` says what
+    could not be had, a line each.
+    """
+
     arch: str
     os: str
     source: str

@@ -57,7 +57,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class ThunkPart:
-    """The block, as InterpreterThunkEmitter made it.
+    """The block, as it stands in memory.
 
     Facts: lib/Backend/InterpreterThunkEmitter.cpp (header, stubs, epilogue; a block is
     a page) and lib/Runtime/Base/FunctionBody.cpp (the three offsets, which are read off

@@ -139,6 +139,8 @@ SWEEP_ALL = os.environ.get("THUNK_SWEEP") == "all"
 class Faulty(SnapshotTarget):
     """A snapshot of which reads go wrong; remembers what it said last."""
 
+    remembers = True
+
     def __init__(self, document: Document, fault: Optional[Fault] = None) -> None:
         super().__init__(document)
         self.fault = fault
@@ -161,7 +163,7 @@ class Faulty(SnapshotTarget):
         data = super().read(address, size)
         if self.fault:
             data = self.fault(address, number, data, size)
-        for n, byte in enumerate(data[:size]):
+        for n, byte in enumerate(data[:size] if self.remembers else b""):
             self.told[address + n] = byte
         return data
 

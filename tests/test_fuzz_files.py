@@ -217,8 +217,9 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS}))
 from thunk_inspect.cli import main
 status = main(["replay", sys.argv[1]])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print("peak", peak * 1024, file=sys.stderr)
+with open("/proc/self/status") as file:
+    peak = next(line.split()[1] for line in file if line.startswith("VmHWM"))
+print("peak", int(peak) * 1024, file=sys.stderr)
 sys.exit(status)
 """
 HEAD = '{"format":"thunk-snapshot","version":1,"arch":"aarch64","os":"linux",'
@@ -259,9 +260,6 @@ LARGE: Dict[str, Callable[[], str]] = {
     "over the limit": lambda: "[" + "[]," * (MAX_FILE // 3) + "0]",
     "digits": lambda: "[" + "9" * 4_000_000 + "]",
     "all memory is code": lambda: _regions([(0, (1 << 64) - 1)]),
-    "much memory is code": lambda: _regions(
-        [(n << 40, (n + 1) << 40) for n in range(2000)]
-    ),
     "code that overlaps": lambda: _regions([(0x1000, 1 << 47)] * 2000),
     "symbols": lambda: (
         EMPTY[: EMPTY.rindex("[")]

@@ -35,7 +35,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
         # Whoever read our output has gone; the rest of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(getattr(options, "status", USAGE_ERROR))
-    except (ThunkError, OSError) as error:
+    except (ThunkError, ImportError, OSError) as error:
         print(f"thunk-inspect: {one_line(error)}", file=sys.stderr)
         return USAGE_ERROR
 

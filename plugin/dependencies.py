@@ -5,11 +5,14 @@ the `.venv` beside the checkout. All are plain Python and ctypes, or can do with
 their compiled parts, so that any version's folder serves.
 """
 
+import importlib
 import importlib.util
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .target import ThunkError
 
@@ -28,7 +31,7 @@ REQUIREMENTS = {
     "markupsafe": "markupsafe",
 }
 """As in setup.cfg, by the name that is imported."""
-CAPSTONE = 5
+CAPSTONE = "5"
 """Others name instructions and registers in other ways."""
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,14 +49,17 @@ def ready(needed: Sequence[str] = NEEDED) -> None:
             f"this {_python()} lacks {' and '.join(missing)}: run {_mend(missing)}"
         )
     if "capstone" in needed:
-        _need_capstone()
+        _need_version()
 
 
 def versions(needed: Sequence[str] = NEEDED) -> "dict[str, str]":
-    """Those of the packages in this Python, by name; ThunkError as `ready`."""
+    """Those of the packages in this Python, by name. Raises as `ready`
+    and `capstone` do."""
     from importlib.metadata import PackageNotFoundError, version
 
     ready(needed)
+    if "capstone" in needed:
+        capstone()
     found = {}
     for name in needed:
         distribution = REQUIREMENTS[name].partition(">")[0]
@@ -71,7 +77,7 @@ def told() -> str:
 
     try:
         return json.dumps(versions())
-    except ThunkError as error:
+    except (ThunkError, ImportError) as error:
         return json.dumps({"problem": str(error)})
 
 
@@ -84,48 +90,49 @@ def _places() -> Iterator[Path]:
     yield from sorted((_ROOT / ".venv" / "lib").glob("python3*/site-packages"))
 
 
-_good: "list[object]" = []
-"""The capstone that was looked at and serves."""
-
-
-def _need_capstone() -> None:
-    """The right version, with a compiled library that loads here; what a debugger's
-    Python has of its own may be neither, and then the one beside us is taken."""
-    loaded = sys.modules.get("capstone")
-    if loaded is not None and loaded in _good:
-        return
-    problem = _try_capstone()
-    beside = [folder for folder in _places() if (folder / "capstone").is_dir()]
-    if problem and loaded is None and beside:
-        _forget_capstone()
-        before = list(sys.path)
-        sys.path.insert(0, str(beside[0]))
-        problem = _try_capstone()
-        sys.path[:] = before
-    if problem and loaded is None:
-        _forget_capstone()
-    if problem:
-        by_other = "another plugin here loaded it; else " if loaded else ""
-        raise ThunkError(f"{problem}: {by_other}run {_mend(['capstone'])}")
-    _good[:] = [sys.modules["capstone"]]
-
-
-def _try_capstone() -> str:
-    """Why the capstone that is imported here cannot serve; empty when it can."""
+def capstone() -> Any:
+    """The module, at its first use: it takes longer than all else that a command does.
+    ImportError, in one line, where its compiled library does not load."""
     try:
-        import capstone
-
-        found: int = capstone.cs_version()[0]
-    except (ImportError, OSError, AttributeError):
-        return f"capstone's compiled library does not load in this {_python()}"
-    if found != CAPSTONE:
-        return f"this {_python()} has capstone {found}, wanted is {CAPSTONE}"
-    return ""
+        return importlib.import_module("capstone")
+    except (ImportError, OSError):
+        raise ImportError(
+            f"capstone's compiled library does not load in this {_python()}: run"
+            f" {_mend(['capstone'])}"
+        ) from None
 
 
-def _forget_capstone() -> None:
-    for name in [each for each in sys.modules if each.split(".")[0] == "capstone"]:
-        del sys.modules[name]
+def _need_version() -> None:
+    """The capstone that we know. A debugger's Python may have another of its own, and
+    as long as nobody loaded that, the one beside us is taken."""
+    loaded = sys.modules.get("capstone")
+    if loaded:
+        found = str(getattr(loaded, "CS_API_MAJOR", ""))
+    else:
+        spec = importlib.util.find_spec("capstone")
+        found = _major(Path(spec.origin)) if spec and spec.origin else ""
+    if found == CAPSTONE:
+        return
+    for folder in () if loaded else _places():
+        if _major(folder / "capstone" / "__init__.py") == CAPSTONE:
+            sys.path.insert(0, str(folder))
+            capstone()
+            sys.path.remove(str(folder))
+            return
+    by_other = "another plugin loaded it; else " if loaded else ""
+    raise ThunkError(
+        f"this {_python()} has capstone {found or 'of an unknown version'}, wanted is"
+        f" {CAPSTONE}: {by_other}run {_mend(['capstone'])}"
+    )
+
+
+def _major(file: Path) -> str:
+    """The version that a capstone says it is, without importing it."""
+    try:
+        found = re.search(r"^CS_API_MAJOR *= *(\d+)", file.read_text("utf-8"), re.M)
+    except (OSError, ValueError):
+        return ""
+    return found[1] if found else ""
 
 
 def _python() -> str:

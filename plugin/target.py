@@ -70,7 +70,8 @@ def clean(text: str) -> str:
 def one_line(error: BaseException) -> str:
     """An error as one plain line, whatever it names."""
     text = clean(" ".join(str(error).split()))
-    if isinstance(error, ThunkError):
+    # What cannot be imported is not there: that is the installation's.
+    if isinstance(error, (ThunkError, ImportError)):
         return text
     return f"internal error, please report it: {type(error).__name__}: {text}"
 

@@ -72,8 +72,9 @@ def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
 
 @cache
 def _disassembler(arch: str) -> Any:
-    import capstone
+    from .. import dependencies
 
+    capstone = dependencies.capstone()
     machine = {
         "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
         "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),

@@ -91,7 +91,7 @@ def this_python() -> Finding:
     what = f"Python {sys.version.split()[0]}"
     try:
         found = dependencies.versions(dependencies.FOR_RUN)
-    except ThunkError as error:
+    except (ThunkError, ImportError) as error:
         problem, _, mend = str(error).partition(": ")
         return Finding(BAD, what, problem, mend)
     return Finding(GOOD, what, _list(found))

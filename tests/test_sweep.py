@@ -240,3 +240,15 @@ def test_every_command_through_it(known: Known, tmp_path: Path) -> None:
             if "snapshot" in command and said.startswith("saved"):
                 validated(json.loads(places["file"].read_text()))  # type: ignore[attr-defined]
                 load(str(places["file"]))
+
+
+def test_a_stack_with_a_hole(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whichever word of the stack is missing, no copy of the call's words farther in
+    is taken for the call."""
+    known = Known(Faulty(saved(MORE_CALLS[0], tmp_path_factory)))
+    sp = known.base.registers["sp"]
+    words = [word for word in known.words if sp <= word < sp + PAGE]
+    assert len(words) > 50
+    for word in words:
+        done = reported(known, (f"no word {word:#x}", unreadable(word, 8)))
+        assert done and grown(done[0], known.base) == [], hex(word)

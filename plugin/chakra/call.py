@@ -13,7 +13,7 @@ from ..arch import WORD
 from ..proof import Facts
 from ..proof.state import State
 from ..proof.values import Const, Entry
-from ..target import MASK64, Memory, ThunkError
+from ..target import MASK64, Memory, ThunkError, Unreadable
 from .layout import CallInfo
 from .locate import Found
 from .objects import try_function
@@ -255,8 +255,11 @@ def _by_saved_function(
         try:
             candidate = try_function(memory, memory.word(place), facts.offsets)
             beside = memory.word(place + call_info - function)
-        except ThunkError:
-            break
+        except Unreadable as error:
+            if memory.lacks(error.address, error.size):
+                break
+            # The right place may be behind it, and this one a copy.
+            return None
         if candidate and candidate.stub == stub and not CallInfo(beside).problem:
             places_found.append(place)
     if len(places_found) != 1:

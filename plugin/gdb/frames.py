@@ -8,7 +8,7 @@ from gdb.FrameDecorator import FrameDecorator
 from ..chakra.layout import Layout, read_layout
 from ..chakra.values import JsValue
 from ..settings import ARGUMENTS
-from ..target import MASK64, Memory
+from ..target import MASK64, Memory, clean
 from .target import GdbTarget
 
 SHOWN_ARGS = 8
@@ -34,7 +34,9 @@ class ScriptFrame(FrameDecorator):  # type: ignore[misc]  # untyped
 
     def function(self) -> Any:
         function = self._layout.function
-        return (function and function.name) or super().function()
+        if function is None or not function.name:
+            return super().function()
+        return _sayable(function.name)
 
     def frame_args(self) -> "list[Argument]":
         args = self._layout.args[1:]
@@ -64,5 +66,16 @@ def _value(value: JsValue) -> Any:
     if value.kind == "double" and value.text not in ("NaN", "-0"):
         return gdb.Value(float(value.text.replace("Infinity", "inf")))
     if value.text.startswith('"') and value.text.endswith('"'):
-        return gdb.Value(value.text[1:-1])
+        return gdb.Value(_sayable(value.text[1:-1]))
     return gdb.Value(value.raw).cast(gdb.lookup_type("void").pointer())
+
+
+def _sayable(text: str) -> str:
+    """Text as gdb can print it: gdb passes on marks that turn the direction of text,
+    and in a C locale it raises for what is not ASCII."""
+    text = clean(text)
+    try:
+        gdb.Value(text)
+    except UnicodeError:
+        return text.encode("ascii", "backslashreplace").decode()
+    return text

@@ -21,6 +21,7 @@ from faulty import CALLS, Faulty, TargetSession, saved
 from hostile import harmless
 from programs import ROOT
 from reports import Document
+from sessions import Session
 from test_content import named
 from thunk_inspect.commands.run import run_command
 from thunk_inspect.inspection import inspect
@@ -328,3 +329,36 @@ def test_documents_on_any_terminal(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     assert main(["replay", str(path), f"--{kind}", "-"]) == 0
     assert "add" in raw.getvalue().decode("utf-8")
+
+
+@pytest.mark.parametrize("locale", ("C", "C.UTF-8"))
+def test_gdbs_own_backtrace_obeys_no_string(gdb: Session, locale: str) -> None:
+    """gdb prints an argument's text by itself: it must get nothing that commands."""
+    gdb.load("sysv", "none", "3", env={"LC_ALL": locale})
+    for place in ("header", "interpreter"):
+        report = gdb.go_on_to(place)
+    layout = int(report["layout"]["address"], 16)
+    function = int(report["layout"]["function"]["address"], 16)
+    free = layout - 0x8000 & ~0xFFF
+    text = "\u202e\x1b[31m\x9b\u540d"
+    library = f"*(long*)(*(long*)({function} + 8) + 8)"
+    words = (0, free + 0x100, free + 0x200, len(text))
+    stores = [f"set *(long*)({free + 8 * n}) = {w}" for n, w in enumerate(words)]
+    stores += [
+        f"set *(long*)({free + 0x100}) = 7",
+        f"set *(long*)({free + 0x108}) = {library}",
+        f"set *(long*)({layout + 24}) = {free}",
+        *(
+            f"set *(short*)({free + 0x200 + 2 * n}) = {ord(c)}"
+            for n, c in enumerate(text)
+        ),
+    ]
+    for n, unit in enumerate(text):
+        stores.append(f"set *(short*)({free + 0x200 + 2 * n}) = {ord(unit)}")
+    for command in stores:
+        assert not gdb.run(command).error, command
+    assert gdb.json()["layout"]["args"][1]["text"].startswith('"')
+    for command in ("bt -frame-arguments all", "thunk-bt", "thunk-layout"):
+        answer = gdb.run(command)
+        assert not answer.error and harmless(answer.output), (command, answer.text)
+        assert "[31m" in answer.output, (command, answer.output)

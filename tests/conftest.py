@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: sessions with a debugger, one fresh for each test."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
@@ -16,6 +17,9 @@ from sessions import Session
 NO_HOME = Path(ENVIRONMENT["HOME"])
 Console = Callable[..., "subprocess.CompletedProcess[str]"]
 Opener = Callable[[str], Session]
+
+
+collect_ignore = [] if os.environ.get("GEF") else ["test_coexistence.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

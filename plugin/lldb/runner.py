@@ -62,6 +62,8 @@ class LldbRunner:
         self._late = False
         self._asked = False
         """Whether ^C was pressed."""
+        self._let_go = False
+        """Whether a hit let the process go on, since it was last told to."""
         self._signalled = 0
         """The signal of the last stop."""
         self._thread = 0
@@ -120,6 +122,7 @@ class LldbRunner:
             self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
         elif self._deadline is not None and time.monotonic() > self._deadline:
             self._stay, stay = Stop(TIME_UP, "time is up"), True
+        self._let_go = not stay
         return stay
 
     def _record(self, point: Point, frame: Any) -> Hit:
@@ -148,6 +151,8 @@ class LldbRunner:
         try:
             with limited(deadline, self._interrupt):
                 error = self._continue()
+                while error.Success() and self._stopped_for_nothing():
+                    error = self._continue()
         finally:
             _running.pop()
             self._debugger.SetAsync(was_async)
@@ -169,13 +174,23 @@ class LldbRunner:
             return True
         return thread_state(self._local.pid, self._at.GetThreadID()) in HELD
 
+    def _stopped_for_nothing(self) -> bool:
+        """lldb 14 does that after a hit that was reached by the step over another one,
+        although its callback lets the process go on."""
+        if not self._let_go or self._stay or self._asked or self._late or self._error:
+            return False
+        if self._process.GetState() != lldb.eStateStopped:
+            return False
+        nothing = (lldb.eStopReasonInvalid, lldb.eStopReasonNone)
+        return all(thread.GetStopReason() in nothing for thread in self._process)
+
     def _continue(self) -> Any:
         """From another thread: lldb only notes a ^C while a command of ours runs, and
         tells it to nobody but the thread that the command runs in."""
         errors: list[Any] = []
         runs = threading.Thread(target=lambda: errors.append(self._process.Continue()))
         interpreter = self._debugger.GetCommandInterpreter()
-        self._asked = False
+        self._asked = self._let_go = False
         runs.start()
         while runs.is_alive():
             runs.join(HEED)

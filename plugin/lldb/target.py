@@ -156,9 +156,12 @@ class LldbTarget:
         return symbol_start(self._target, name)
 
     def frames(self, limit: int) -> list[Frame]:
+        """Those that lldb knows the registers of: a frame provider's own have none."""
         count = min(self._thread.GetNumFrames(), limit)
         frames = (self._thread.GetFrameAtIndex(n) for n in range(count))
-        return [Frame(frame.GetPC(), frame.GetSP() & MASK64) for frame in frames]
+        known = [(frame.GetPC(), frame.GetSP()) for frame in frames]
+        invalid = lldb.LLDB_INVALID_ADDRESS
+        return [Frame(pc, sp & MASK64) for pc, sp in known if sp != invalid]
 
 
 def register_value(frame: Any, name: str) -> Optional[int]:

@@ -19,7 +19,7 @@ def stopped(gdb: Session, *loads: str) -> None:
     gdb.run("gef config context.enable False")
     gdb.run(gdb.debugger.open(fixture("x86_64")))
     gdb.run(gdb.debugger.once("depth_5"))
-    gdb.run(gdb.debugger.launch(["sysv", "none", "3"], gdb.output))
+    gdb.run(gdb.debugger.launch(["sysv", "none", "3", "--calls", "3"], gdb.output))
 
 
 @pytest.mark.parametrize("first", ["gef", "ours"])

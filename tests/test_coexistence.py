@@ -33,5 +33,6 @@ def test_both_work(gdb: Session, first: str) -> None:
     assert "add (a1=0xc, a2=1.5, a3=0x3)" in gdb.run("bt").output
     trace = gdb.run("thunk-trace").output
     assert "all consistent" in trace
+    gdb.run("gef config context.enable True")
     gdb.run("start")
     assert "main" in gdb.run("context").output

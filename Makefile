@@ -6,6 +6,7 @@
 #     make test-matrix     the same in older and newer debuggers, with gef if GEF names it
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
+#     make soak N=2000     that many commands of each kind in one debugger: what piles up
 #     make bench      what the plugin costs, beside the bare debuggers
 #     make clean      remove what was built, but not .venv and downloads
 
@@ -18,7 +19,7 @@ LLDB_NEW := 23.1.0.post2
 GDB_NEW := 18.1.0.post1
 WORKERS ?= $(shell nproc)
 
-.PHONY: inspect test test-matrix install lint fuzz bench clean
+.PHONY: inspect test test-matrix install lint fuzz soak bench clean
 .DELETE_ON_ERROR:
 
 inspect: install
@@ -76,6 +77,10 @@ N ?= 10000
 
 fuzz: install
 	$(VENV)/bin/python tools/fuzz.py $(N)
+
+# SOAK="--in gdb --kind trace" and the like.
+soak: install
+	$(VENV)/bin/python tools/soak.py $(SOAK) $(N)
 
 # BENCH="--only find-gdb --quick" and the like.
 bench: install

@@ -39,7 +39,6 @@ class Local:
         self.pid = pid
         self._call: Any = ctypes.CDLL(None, use_errno=True).process_vm_readv
         self._call.restype = ctypes.c_ssize_t
-        self._pages: Optional[FileIO] = None
 
     def samples(self, first: int, count: int, size: int) -> Optional[bytes]:
         """`size` bytes at `first` and every PAGE on, side by side. None if any of them
@@ -104,12 +103,12 @@ class Local:
             yield from _runs(piece, self._entries(piece // PAGE, count), count)
 
     def _entries(self, page: int, count: int) -> bytes:
-        """The page map's words; empty where they cannot be read."""
+        """The page map's words; empty where they cannot be read. Opened each time: an
+        error that keeps hold of this process would keep the file open."""
         try:
-            if self._pages is None:
-                self._pages = FileIO(f"/proc/{self.pid}/pagemap")
-            self._pages.seek(page * ENTRY_SIZE)
-            return self._pages.read(count * ENTRY_SIZE) or b""
+            with FileIO(f"/proc/{self.pid}/pagemap") as pages:
+                pages.seek(page * ENTRY_SIZE)
+                return pages.read(count * ENTRY_SIZE) or b""
         except OSError:
             return b""
 

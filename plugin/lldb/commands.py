@@ -19,6 +19,7 @@ class ThunkCommand:
 
     def __init__(self, debugger: Any, internal_dict: dict[str, Any]) -> None:
         self.debugger = debugger
+        self.names = internal_dict
 
     def __call__(self, debugger: Any, line: str, context: Any, result: Any) -> None:
         from ..dependencies import ready
@@ -28,7 +29,8 @@ class ThunkCommand:
             from ..commands.run import run_command
             from .session import LldbSession
 
-            text = run_command(self.help.name, line, LldbSession(debugger, context))
+            session = LldbSession(debugger, context, self.names)
+            text = run_command(self.help.name, line, session)
             result.AppendMessage(text)
             result.SetStatus(lldb.eReturnStatusSuccessFinishResult)
         except KeyboardInterrupt:

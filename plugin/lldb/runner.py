@@ -49,8 +49,18 @@ def on_hit(frame: Any, location: Any) -> bool:
 
 
 class LldbRunner:
-    def __init__(self, debugger: Any, target: Any, process: Any) -> None:
+    def __init__(
+        self,
+        debugger: Any,
+        target: Any,
+        process: Any,
+        names: "Optional[dict[str, Any]]" = None,
+    ) -> None:
+        """`names`: those of the debugger's Python, where lldb puts a function for
+        every callback and leaves it."""
         self._debugger = debugger
+        self._python = {} if names is None else names
+        self._functions: list[str] = []
         self._target = target
         self._process = process
         self._points: dict[int, tuple[Point, Any]] = {}
@@ -79,14 +89,19 @@ class LldbRunner:
         if any(known == point for known, _ in self._points.values()):
             return
         made = self._target.BreakpointCreateByAddress(point.address)
-        made.SetScriptCallbackBody(CALLBACK)
+        self._call_back(made)
         self._points[made.GetID()] = (point, made)
 
     def add_names(self, names: Sequence[str]) -> None:
         for name in names:
             made = self._target.BreakpointCreateByName(name)
-            made.SetScriptCallbackBody(CALLBACK)
+            self._call_back(made)
             self._names.append(made)
+
+    def _call_back(self, made: Any) -> None:
+        before = set(self._python)
+        made.SetScriptCallbackBody(CALLBACK)
+        self._functions += set(self._python) - before
 
     def drop_names(self) -> None:
         for made in self._names:
@@ -287,3 +302,8 @@ class LldbRunner:
         for number in self._points:
             self._target.BreakpointDelete(number)
         self._points.clear()
+        # At every hit lldb copies all names that there are, to the function's globals.
+        for name in self._functions:
+            function = self._python.pop(name, None)
+            getattr(function, "__globals__", {}).pop(name, None)
+        self._functions.clear()

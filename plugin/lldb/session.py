@@ -16,9 +16,13 @@ NO_PROCESS = "no process: start or attach to one, or open a core file"
 
 
 class LldbSession:
-    def __init__(self, debugger: Any, context: Any) -> None:
+    def __init__(
+        self, debugger: Any, context: Any, names: "Optional[dict[str, Any]]" = None
+    ) -> None:
+        """`names`: those of the debugger's Python."""
         self._debugger = debugger
         self._context = context
+        self._names = names
 
     def target(self) -> LldbTarget:
         process = self._context.process
@@ -69,7 +73,7 @@ class LldbSession:
 
     def runner(self) -> LldbRunner:
         context = self._context
-        return LldbRunner(self._debugger, context.target, context.process)
+        return LldbRunner(self._debugger, context.target, context.process, self._names)
 
     def say(self, line: str) -> None:
         print(line, flush=True)

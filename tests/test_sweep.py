@@ -20,6 +20,7 @@ from faulty import (
     Fault,
     Faulty,
     TargetSession,
+    checks,
     cut,
     dying,
     garbage,
@@ -252,3 +253,13 @@ def test_a_stack_with_a_hole(tmp_path_factory: pytest.TempPathFactory) -> None:
     for word in words:
         done = reported(known, (f"no word {word:#x}", unreadable(word, 8)))
         assert done and grown(done[0], known.base) == [], hex(word)
+
+
+def test_a_chain_that_is_lost(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A stub outside the block fails; without the chain that leads to it, the block's
+    own last stub is not judged in its place."""
+    known = Known(Faulty(saved(MORE_CALLS[2], tmp_path_factory)))
+    assert checks(known.base)["A5"].verdict == "fail"
+    for number in range(known.reads):
+        done = reported(known, (f"all fail from {number} on", dying(number)))
+        assert done is None or grown(done[0], known.base) == [], number

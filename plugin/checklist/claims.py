@@ -16,7 +16,7 @@ from ..proof.values import Const
 from ..target import MASK64, Unreadable
 from .assess import Assessment
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
-from .sections import no_function
+from .sections import no_function, unread_function
 from .stored import stored_by_caller
 from .unread import unread
 
@@ -352,6 +352,8 @@ def _executable(a: Assessment, check: Check) -> Check:
     address = a.thunk.stub_address(a.call.stub or 0)
     if a.function:
         address = a.function.stub
+    elif missing := unread_function(a):
+        return replace(check, verdict=UNKNOWN, evidence=[f"the target: {missing}"])
     regions = a.memory.regions()
     for region in regions or []:
         if region.start <= address < region.end:

@@ -4,7 +4,7 @@ That a piece of engine code ran is for a trace to see; what it left behind is re
 here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk).
 """
 
-from .sections import Assessment, Check, Claims, known, no_function
+from .sections import Assessment, Check, Claims, known, no_function, unread_function
 
 STOP = "stop in an interpreted call"
 
@@ -56,7 +56,9 @@ def _logged(a: Assessment) -> Check:
 def _converted(a: Assessment) -> Check:
     """ConvertToEntryPoint masks the stub with the block size."""
     title = "ConvertToEntryPoint() leads from the stub to the block"
-    thunk = a.thunk
+    thunk, missing = a.thunk, unread_function(a)
+    if a.function is None and missing:
+        return known("A5", title, None, no_function(a), STOP)
     stub = a.function.stub if a.function else thunk.stub_address(thunk.stub_count - 1)
     start = stub & ~(thunk.size - 1)
     text = f"{stub:#x} & ~{thunk.size - 1:#x} = {start:#x}"

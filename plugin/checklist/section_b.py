@@ -18,6 +18,7 @@ from .sections import (
     no_function,
     not_here,
     plain,
+    unread_function,
 )
 
 TYPE_ENTRY_POINT = 0x18
@@ -63,6 +64,8 @@ def _arguments(a: Assessment, claims: Claims) -> Check:
         return known("B2", title, True, text)
     unsure = [claims[name] for name in ("R2", "R3") if claims[name].verdict != PASS]
     why = [check.evidence[-1] for check in unsure] + a.layout.problems[:1]
+    missing = unread_function(a)
+    why += [str(missing)] if missing else []
     text = "what arrived in them cannot be told here"
     return plain("B2", title, UNKNOWN, [text, *why], STOP)
 

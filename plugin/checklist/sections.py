@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from ..chakra.objects import unread_of
+from ..target import Unreadable
 from .assess import Assessment
 from .model import (
     FAIL,
@@ -27,6 +28,7 @@ __all__ = [
     "no_function",
     "not_here",
     "plain",
+    "unread_function",
 ]
 
 
@@ -57,15 +59,22 @@ def known(
     return Check(id, title, verdict, [evidence], hint)
 
 
-def no_function(a: Assessment) -> str:
-    """Why no function object is at hand: what could not be read, if that is it."""
-    text = "no function object at hand that its chain confirms"
-    layout = a.layout
-    words = [a.call.passed_function, layout and layout.function_address]
+def unread_function(a: Assessment) -> Optional[Unreadable]:
+    """What could not be read of the called function's chain."""
+    words = (a.call.passed_function, a.layout and a.layout.function_address)
     for address in (*words, a.found.function):
         missing = address and unread_of(a.memory, address, a.facts.offsets)
         if missing:
-            return f"{text}: {missing}"
+            return missing
+    return None
+
+
+def no_function(a: Assessment) -> str:
+    """Why no function object is at hand: what could not be read, if that is it."""
+    text = "no function object at hand that its chain confirms"
+    layout, missing = a.layout, unread_function(a)
+    if missing:
+        return f"{text}: {missing}"
     if layout and layout.function_address is None and layout.problems:
         return f"{text}: {layout.problems[0]}"
     return text if layout else f"{text}: {a.call.how}"

@@ -67,7 +67,8 @@ def _arguments_saved(a: Assessment, claims: Claims) -> Check:
 def _frame_saved(a: Assessment, claims: Claims) -> Check:
     arch = a.arch
     wanted = [name for name in (arch.fp, arch.lr) if name]
-    title = f"{' and '.join(wanted)} are saved"
+    verb = "are" if len(wanted) > 1 else "is"
+    title = f"{' and '.join(wanted)} {verb} saved"
     if not a.convention.anchored:
         why = "x64 Windows: the return address is on the stack, rbp is not used"
         return not_here("C3", title, why)

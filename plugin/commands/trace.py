@@ -29,7 +29,7 @@ class Trace(Command):
             session.say(render_event(event, style))
 
         def head(missing: "list[str]") -> None:
-            session.say(render_head(missing, style))
+            session.say(render_head(missing, style, wish.count, wish.timeout))
 
         done = trace(session.runner(), wish, say, head)
         if options.json:

@@ -1,8 +1,10 @@
 """A trace as text: a line for each event, and a summary at the end."""
 
+import itertools
 from collections.abc import Sequence
+from typing import Optional
 
-from ..trace.model import Event, FunctionCalls, Hang, Trace
+from ..trace.model import Event, FunctionCalls, Hang, Sample, Trace
 from .page import Page, Style
 from .text import COLOURS
 
@@ -19,10 +21,14 @@ MAX_FUNCTIONS = 20
 """Functions of the summary; those with failures come first."""
 
 
-def render_head(missing: Sequence[str], style: Style) -> str:
-    """What cannot be watched; one line when all can."""
+def render_head(
+    missing: Sequence[str], style: Style, count: int, timeout: Optional[float]
+) -> str:
+    """When it will end, and what cannot be watched."""
     page = Page(style)
-    page.text("trace", "runs until its end, or ^C")
+    limits = [f"{count} call{'s' * (count > 1)} have come back"] if count else []
+    limits += [f"{timeout:g} s are over"] if timeout is not None else []
+    page.wrapped("trace", f"runs until {' or '.join(limits) or 'its end'}, or ^C")
     for line in missing:
         page.wrapped("", line)
     return page.render()
@@ -86,9 +92,14 @@ def _hang(page: Page, hang: Hang) -> None:
     page.wrapped("hang", hang.text, FAIL)
     for line in hang.instructions:
         page.wrapped("", line)
-    for sample in hang.samples:
-        back = "" if sample.back is None else f", back to {sample.back:#x}"
-        page.wrapped("", f"{sample.pc:#x} {sample.where}{back}")
+    for line, same in itertools.groupby(map(_sample, hang.samples)):
+        count = len(list(same))
+        page.wrapped("", f"{line}, {count} times in a row" if count > 1 else line)
+
+
+def _sample(sample: Sample) -> str:
+    back = "" if sample.back is None else f", back to {sample.back:#x}"
+    return f"{sample.pc:#x} {sample.where}{back}"
 
 
 def _functions(page: Page, functions: Sequence[FunctionCalls]) -> None:

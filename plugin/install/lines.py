@@ -12,8 +12,6 @@ def added(text: bytes, line: bytes) -> bytes:
     by it what was there.
     """
     end = b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
-    if b"\n" not in text:
-        end = b"\n"
     if not text or text.endswith(b"\n"):
         return text + line + end
     return text + end + line

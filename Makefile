@@ -6,6 +6,7 @@
 #     make test-matrix     the same in older and newer debuggers, with gef if GEF names it
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
+#     make sweep      every read that can fail, in every command; more damaged files
 #     make soak N=2000     that many commands of each kind in one debugger: what piles up
 #     make bench      what the plugin costs, beside the bare debuggers
 #     make clean      remove what was built, but not .venv and downloads
@@ -19,7 +20,7 @@ LLDB_NEW := 23.1.0.post2
 GDB_NEW := 18.1.0.post1
 WORKERS ?= $(shell nproc)
 
-.PHONY: inspect test test-matrix install lint fuzz soak bench clean
+.PHONY: inspect test test-matrix install lint fuzz sweep soak bench clean
 .DELETE_ON_ERROR:
 
 inspect: install
@@ -77,6 +78,11 @@ N ?= 10000
 
 fuzz: install
 	$(VENV)/bin/python tools/fuzz.py $(N)
+
+# Every fault at every place, and fifty times as many files.
+sweep: install
+	THUNK_SWEEP=all $(VENV)/bin/python -m pytest -n $(WORKERS) \
+	    tests/test_sweep.py tests/test_fuzz_files.py tests/test_content.py
 
 # SOAK="--in gdb --kind trace" and the like.
 soak: install

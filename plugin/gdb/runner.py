@@ -52,6 +52,8 @@ class GdbRunner:
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stop: Optional[Stop] = None
+        self._stops: dict[int, int] = {}
+        """Of the user's break points, at the start."""
         self._last_signal = ""
         self._late = False
         self._running = False
@@ -134,6 +136,7 @@ class GdbRunner:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
         self._late = False
+        self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         self._running = True
@@ -205,7 +208,7 @@ class GdbRunner:
         if not isinstance(event, gdb.BreakpointEvent):
             return []
         theirs = [one for one in event.breakpoints if not isinstance(one, _Break)]
-        return [one for one in theirs if _holds(one.condition)]
+        return [one for one in theirs if _stops(one) > self._stops.get(one.number, 0)]
 
     def _reason(self, event: Any) -> Stop:
         late = self._late
@@ -245,11 +248,11 @@ class GdbRunner:
         self._points.clear()
 
 
-def _holds(condition: Optional[str]) -> bool:
-    try:
-        return condition is None or bool(gdb.parse_and_eval(condition))
-    except gdb.error:
-        return True
+def _stops(point: Any) -> int:
+    """How often gdb has meant to stop there, but for a number that does not matter. A
+    hit is counted where the condition holds, or is one of those to be ignored. The
+    condition itself is not for us to evaluate: it may count, or call a function."""
+    return int(point.hit_count) + int(point.ignore_count)
 
 
 def _values(named: "list[tuple[str, str]]") -> dict[str, int]:

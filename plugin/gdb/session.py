@@ -1,8 +1,9 @@
 """gdb as the commands see it: expressions, and how output may look."""
 
 import os
+import re
 import sys
-from typing import Optional
+from typing import Any, Callable, Optional
 
 import gdb
 
@@ -13,6 +14,7 @@ from .runner import GdbRunner
 from .target import GdbTarget
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
+_ADDRESS = re.compile(r" is at (0x[0-9a-f]+) in a file compiled without debugging")
 
 
 class GdbSession:
@@ -24,26 +26,21 @@ class GdbSession:
         return GdbTarget()
 
     def register(self, name: str) -> Optional[int]:
-        return self._number(f"${name}")
+        """Not by an expression, which would make a variable of a name without one."""
+        if name.isdigit():
+            return _number(lambda: gdb.history(int(name)))
+        value = _number(lambda: gdb.selected_frame().read_register(name))
+        if value is None:
+            value = _number(lambda: gdb.convenience_variable(name))
+        return value
 
     def symbol(self, name: str) -> Optional[int]:
-        """A name alone can call nothing."""
-        return self._number(name)
-
-    def _number(self, name: str) -> Optional[int]:
-        try:
-            value = gdb.parse_and_eval(name)
-            code = value.type.strip_typedefs().code
-            if code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
-                value = value.address
-            elif code == gdb.TYPE_CODE_ERROR:
-                # A symbol without debug information: its address is what is known.
-                value = gdb.parse_and_eval(f"&{name}")
-            if value is None or code == gdb.TYPE_CODE_VOID:
-                return None
-            return int(value) & MASK64
-        except gdb.error:
-            return None
+        """Not by an expression: a name in it may be a macro, and that a call."""
+        found = _symbol(name)
+        if found is None:
+            return _number(lambda: _without_debug_information(name))
+        frame = found.needs_frame
+        return _number(lambda: found.value(*[gdb.selected_frame()] if frame else []))
 
     def style(self) -> Style:
         width = gdb.parameter("width") or 80
@@ -63,3 +60,32 @@ class GdbSession:
     def say(self, line: str) -> None:
         gdb.write(line + "\n")
         gdb.flush()
+
+
+def _symbol(name: str) -> Any:
+    try:
+        found = gdb.lookup_symbol(name)[0]
+    except gdb.error:
+        found = None  # without a frame
+    return found or gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
+
+
+def _without_debug_information(name: str) -> Optional[int]:
+    said = gdb.execute(f"info address {name}", to_string=True)
+    match = _ADDRESS.search(said)
+    return int(match.group(1), 16) if match else None
+
+
+def _number(give: Callable[[], Any]) -> Optional[int]:
+    """A value as a number; what is not one by itself, by its address."""
+    try:
+        value = give()
+        if isinstance(value, gdb.Value):
+            code = value.type.strip_typedefs().code
+            if code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
+                value = value.address
+            elif code == gdb.TYPE_CODE_VOID:
+                return None
+        return None if value is None else int(value) & MASK64
+    except (gdb.error, TypeError, ValueError):
+        return None

@@ -39,14 +39,15 @@ class CallInHand:
 
 def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
     """Work out the call from the place where the thread is stopped."""
-    entry_sp, how = _entry_sp(memory, found, facts)
+    lost = _lost_in_a_loop(found, facts)
+    entry_sp, how = (None, lost) if lost else _entry_sp(memory, found, facts)
     distance = facts.layout_from_entry
     layout = None
     if entry_sp is not None and distance is not None:
         layout = (entry_sp + distance) & MASK64
     state = _state(found, facts)
     function, call_info = (
-        _passed(memory, found, facts, state, entry_sp, register)
+        _passed(memory, found, facts, None if lost else state, entry_sp, register)
         for register in facts.convention.arguments[:2]
     )
     stub = found.stub
@@ -59,6 +60,35 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
         layout=layout,
         passed_function=function,
         passed_call_info=call_info,
+    )
+
+
+def _lost_in_a_loop(found: Found, facts: Facts) -> Optional[str]:
+    """Why the call cannot be told from a thread that goes round in the block: SP moves
+    on with each round, or registers change, and nobody has counted them."""
+    path, thunk, at = facts.main, facts.thunk, found.at
+    if path.end != "loop" or at is None or path.state is None or not path.loop:
+        return None
+    places = {step.at for step in path.loop}
+    row = range(thunk.first_stub, thunk.epilogue)
+    behind_a_call = (
+        at in row
+        and (at - thunk.first_stub) % thunk.arch.stub_size >= thunk.return_offset
+        and any(place in row for place in places)
+    )
+    if at not in places and not behind_a_call:
+        return None
+    first, last, arch = path.loop[0].before, path.state, thunk.arch
+    if first.sp is not None and first.sp == last.sp:
+        names = {*first.registers, *last.registers}
+        if all(first.get(name) == last.get(name) for name in names):
+            return None
+    moved = "moves it"
+    if first.sp is not None and last.sp is not None and first.sp != last.sp:
+        moved = f"adds {last.sp - first.sp} to it"
+    return (
+        f"the call's words cannot be found from {arch.sp}: each round of the loop"
+        f" {moved}; stop at the interpreter's first instruction to see them"
     )
 
 

@@ -15,7 +15,7 @@ from ..chakra.values import decode
 from ..proof import Facts
 from ..target import MASK64, Memory
 from .follow import Seen
-from .judge import Call
+from .judge import Call, return_address
 from .model import (
     AFTERWARDS,
     ASIDE,
@@ -138,7 +138,8 @@ class Writer:
             good = f", {arch.fp} and {kept - 1} registers as at entry"
             if any(text.startswith("R10") for text in seen.problems):
                 good = ""
-            return f"to {call.back or 0:#x}{good}"
+            back = return_address(hit, arch)
+            return f"to {call.back or 0 if back is None else back:#x}{good}"
         return ""
 
     def _call_text(self, seen: Seen, call: Call, memory: Memory) -> str:

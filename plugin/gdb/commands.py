@@ -25,6 +25,10 @@ class ThunkCommand(gdb.Command):  # type: ignore[misc]  # untyped
             text = run_command(self.name, line, GdbSession())
         except KeyboardInterrupt:
             raise gdb.GdbError("interrupted") from None
+        except gdb.error as error:
+            # Of a connection that is lost, for one: gdb's own words are all there is.
+            said = " ".join(str(error).split())
+            raise gdb.GdbError(f"{self.name}: gdb says: {said}") from None
         except Exception as error:
             from ..target import one_line
 

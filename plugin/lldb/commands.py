@@ -27,10 +27,16 @@ class ThunkCommand:
         try:
             ready()
             from ..commands.run import run_command
+            from .heed import heeding
             from .session import LldbSession
 
             session = LldbSession(debugger, context, self.names)
-            text = run_command(self.help.name, line, session)
+            if self.help.name == "thunk-trace":
+                # Its runner heeds ^C: the process is to be stopped first.
+                text = run_command(self.help.name, line, session)
+            else:
+                with heeding(debugger.GetCommandInterpreter()):
+                    text = run_command(self.help.name, line, session)
             result.AppendMessage(text)
             result.SetStatus(lldb.eReturnStatusSuccessFinishResult)
         except KeyboardInterrupt:

@@ -18,5 +18,3 @@ def test_nothing_piles_up(session: Session, kind: str) -> None:
     assert found.after.fds <= found.before.fds, "open files"
     assert found.after.threads <= found.before.threads + 1, "threads"
     assert found.growth < MOST_KIB
-    # Other work on the machine makes it slower too; what piles up, without end.
-    assert found.slower < 5

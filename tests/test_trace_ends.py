@@ -1,5 +1,6 @@
 """thunk-trace and what may end it: the user, signals, time, and wrong usage."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -269,7 +270,12 @@ class Terminal:
         return self._seen
 
     def close(self) -> None:
+        """lldb's server would leave the program behind, stopped."""
+        below = descendants(self._process.pid)
         end(self._process)
+        for pid in below:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
         os.close(self._terminal)
 
 

@@ -178,7 +178,8 @@ def test_nothing_is_another(session: Session, arch: str) -> None:
     session.run("thunk-inspect")
     seen(session, names)
     before, memory = seen(session, names), memory_of(session)
-    assert re.search(r"^ *([xyz]mm0|v0|w0) ", before[names[3]], re.MULTILINE), "of vectors too"
+    vectors = re.search(r"^ *([xyz]mm0|v0|w0) ", before[names[3]], re.MULTILINE)
+    assert vectors, "of vectors too"
     for command in READ_ONLY:
         words = {"pointer": POINTER[arch], "folder": session.folder}
         said = session.run(command.format(**words))

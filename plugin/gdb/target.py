@@ -136,10 +136,16 @@ class GdbTarget:
     def in_module(self, address: int) -> bool:
         kept, page = _kept_now(), address // PAGE
         if kept is None:
-            return _in_module(address)
+            return self._in_module(address)
         if page not in kept.modules:
-            kept.modules[page] = _in_module(address)
+            kept.modules[page] = self._in_module(address)
         return kept.modules[page]
+
+    def _in_module(self, address: int) -> bool:
+        """gdb tells a section of the program itself only where it has a symbol."""
+        if gdb.solib_name(address) is not None:
+            return True
+        return self.symbol_at(address) is not None
 
     def symbol_at(self, address: int) -> Optional[Symbol]:
         try:
@@ -176,14 +182,6 @@ class PassingTarget(GdbTarget):
     """The process at a hit, from which it goes on without a word of gdb's."""
 
     kept = None
-
-
-def _in_module(address: int) -> bool:
-    """gdb tells a section of the program itself only where it has a symbol."""
-    if gdb.solib_name(address) is not None:
-        return True
-    text = gdb.execute(f"info symbol {address:#x}", to_string=True)
-    return _SYMBOL.match(text) is not None
 
 
 def _proc_maps(pid: int) -> Optional[list[Region]]:

@@ -138,8 +138,9 @@ class Writer:
             good = f", {arch.fp} and {kept - 1} registers as at entry"
             if any(text.startswith("R10") for text in seen.problems):
                 good = ""
-            back = return_address(hit, arch)
-            return f"to {call.back or 0 if back is None else back:#x}{good}"
+            goes = return_address(hit, arch)
+            back = call.back if goes is None else goes
+            return f"to {back or 0:#x}{good}"
         return ""
 
     def _call_text(self, seen: Seen, call: Call, memory: Memory) -> str:

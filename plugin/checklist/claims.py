@@ -5,18 +5,18 @@ claim fails and says so.
 """
 
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Callable
 
 from ..arch import ANCHOR, WORD
 from ..chakra.callsite import find_call_site
 from ..chakra.layout import ARGS, CallInfo, all_args, args_readable
-from ..chakra.locate import Return
 from ..chakra.objects import unread_of
 from ..proof.values import Const
 from ..target import MASK64, Unreadable
 from .assess import Assessment
+from .branch import executable, target_now
+from .held import DISAGREE, held
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
-from .sections import no_function, unread_function
 from .stored import stored_by_caller
 from .unread import unread
 
@@ -36,9 +36,6 @@ TITLES = {
 }
 
 
-DISAGREE = "the instructions are right; this call is not"
-
-
 def decisive(check: Check) -> str:
     """The line of evidence that decided a failure last."""
     return next(line for line in reversed(check.evidence) if line != DISAGREE)
@@ -55,8 +52,8 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
         "R3": _call_info_now,
         "R4": _args_now,
         "R5": _stack_pointer_now,
-        "R7": _target_now,
-        "R8": _executable,
+        "R7": target_now,
+        "R8": executable,
         "R11": _anchor_now,
         "R12": stored_by_caller,
     }
@@ -108,20 +105,10 @@ def _static(a: Assessment, name: str) -> Check:
     return Check(name, TITLES[name], verdict_of(finding.holds), list(finding.evidence))
 
 
-def _with(check: Check, holds: Optional[bool], evidence: str) -> Check:
-    """Add what memory says. It can break a pass, and never makes one."""
-    lines = [*check.evidence, evidence]
-    if holds is False:
-        if check.verdict == PASS:
-            lines.append(DISAGREE)
-        return replace(check, verdict=FAIL, evidence=lines)
-    return replace(check, evidence=lines)
-
-
 def _unread(a: Assessment, check: Check, text: str, error: Unreadable) -> Check:
     """Memory that is not there breaks a pass, and what cannot be read takes it away."""
     if a.memory.lacks(error.address, error.size):
-        return _with(check, False, text)
+        return held(check, False, text)
     return unread(a.memory, check, text, error)
 
 
@@ -167,14 +154,14 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
         actual = a.memory.registers().get(register)
         if actual is not None and actual != layout:
             text = f"{register} is {actual:#x}, the header makes it {layout:#x}"
-            return _with(check, False, text)
+            return held(check, False, text)
     if layout % WORD:
-        return _with(check, False, f"L = {layout:#x} is not 8-byte aligned")
+        return held(check, False, f"L = {layout:#x} is not 8-byte aligned")
     try:
         a.memory.read(layout, ARGS)
     except Unreadable as error:
         return _unread(a, check, f"L = {layout:#x}: {error}", error)
-    check = _with(check, True, f"L = {layout:#x} can be read")
+    check = held(check, True, f"L = {layout:#x} can be read")
     return _register_now(a, check, register)
 
 
@@ -194,7 +181,7 @@ def _register_now(a: Assessment, check: Check, register: str) -> Check:
         return check
     if actual != expected:
         text = f"{register} is {actual:#x}, the instructions make it {expected:#x}"
-        return _with(check, False, text)
+        return held(check, False, text)
     return check
 
 
@@ -218,11 +205,11 @@ def _way_back_now(a: Assessment, check: Check) -> Check:
     if check.verdict != PASS or behind is None:
         return check
     if not behind or a.thunk.contains(behind) or (a.arch.lr and behind % 4):
-        return _with(check, False, f"the return address is {behind:#x}")
+        return held(check, False, f"the return address is {behind:#x}")
     if site.call is None:
         lines = [*check.evidence, f"return address {behind:#x}: {site.why}"]
         return replace(check, verdict=UNKNOWN, evidence=lines)
-    return _with(check, True, f"the return address {behind:#x} is behind a call")
+    return held(check, True, f"the return address {behind:#x} is behind a call")
 
 
 def _function_now(a: Assessment, check: Check) -> Check:
@@ -234,25 +221,25 @@ def _function_now(a: Assessment, check: Check) -> Check:
     word = f"[{a.layout.address:#x}] = {actual:#x}"
     passed = a.call.passed_function
     if passed is not None and passed != actual:
-        return _with(check, False, f"{word}, should be {passed:#x}")
+        return held(check, False, f"{word}, should be {passed:#x}")
     function = a.layout.function
     if function is None:
         missing = unread_of(a.memory, actual, a.facts.offsets)
         if missing and not a.memory.lacks(missing.address, missing.size):
             return unread(a.memory, check, f"{word}: {missing}", missing)
-        return _with(check, False, f"{word} is no function object")
+        return held(check, False, f"{word} is no function object")
     stub = a.stub_address
     if stub is not None and function.stub != stub:
         text = f"{word} is a function of stub {function.stub:#x}, not {stub:#x}"
-        return _with(check, False, text)
+        return held(check, False, text)
     name = f" ({function.name})" if function.name else ""
-    return _with(check, True, f"{word}, a function object{name}")
+    return held(check, True, f"{word}, a function object{name}")
 
 
 def _call_info_now(a: Assessment, check: Check) -> Check:
     passed = a.call.passed_call_info
     if passed is not None and CallInfo(passed).problem and not a.asm:
-        return _with(check, False, f"passed {passed:#x}: {CallInfo(passed).problem}")
+        return held(check, False, f"passed {passed:#x}: {CallInfo(passed).problem}")
     if not a.layout or not _stored(a) or a.asm:
         return check
     if a.layout.call_info is None:
@@ -260,9 +247,9 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
     info = a.layout.call_info
     word = f"[{a.layout.address + WORD:#x}] = {info.raw:#x}"
     if passed is not None and passed != info.raw:
-        return _with(check, False, f"{word}, should be {passed:#x}")
+        return held(check, False, f"{word}, should be {passed:#x}")
     if info.problem:
-        return _with(check, False, f"{word}: {info.problem}")
+        return held(check, False, f"{word}: {info.problem}")
     if info.doubt and passed is None and not args_readable(a.memory, a.layout):
         lines = [*check.evidence, f"{word}: {info.doubt}"]
         return (
@@ -271,7 +258,7 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
             else replace(check, verdict=UNKNOWN, evidence=lines)
         )
     flags = "|".join(info.flags) or "no flags"
-    return _with(check, True, f"{word}: count {info.count}, {flags}")
+    return held(check, True, f"{word}: count {info.count}, {flags}")
 
 
 def _args_now(a: Assessment, check: Check) -> Check:
@@ -294,7 +281,7 @@ def _args_now(a: Assessment, check: Check) -> Check:
     if readable is None and check.verdict == PASS:
         lines = [*check.evidence, f"{count} args are too many to look at"]
         return replace(check, verdict=UNKNOWN, evidence=lines)
-    return _with(check, True, f"{count} args can be read")
+    return held(check, True, f"{count} args can be read")
 
 
 def _stack_pointer_now(a: Assessment, check: Check) -> Check:
@@ -304,90 +291,8 @@ def _stack_pointer_now(a: Assessment, check: Check) -> Check:
     sp = (a.call.entry_sp + call.state.sp) & MASK64
     text = f"{a.arch.sp} at the call is {sp:#x}"
     if sp % 16:
-        return _with(check, False, f"{text}, not a multiple of 16")
-    return _with(check, True, text)
-
-
-def _target_now(a: Assessment, check: Check) -> Check:
-    """The chain's own value decides what offsets alone cannot."""
-    function = a.function
-    if function is None:
-        if check.verdict == PASS:
-            why = "nothing shows that the three offsets are right"
-            return replace(
-                check,
-                verdict=UNKNOWN,
-                evidence=[*check.evidence, f"{no_function(a)}: {why}"],
-                hint="stop in an interpreted call, or inspect a function object",
-            )
-        return check
-    place = f"m_dynamicInterpreterThunk of {function.address:#x} is {function.stub:#x}"
-    goal = a.facts.lands(function.stub)
-    goal = function.stub if goal is None else goal
-    number = a.thunk.stub_number(goal)
-    if number is None:
-        return _with(check, False, f"{place}, which is no stub of this block")
-    check = _branch_now(a, check, goal)
-    if check.verdict == FAIL:
-        return check
-    if a.stub_address is not None and a.stub_address != goal:
-        return _with(check, False, f"{place}, but stub {a.call.stub} is being run")
-    return _with(check, True, f"{place}, stub {number}")
-
-
-def _branch_now(a: Assessment, check: Check, goal: int) -> Check:
-    """At the dispatch branch, its register must hold the function's stub."""
-    dispatch = a.facts.main.dispatch
-    if dispatch is None or a.found.at != dispatch.at:
-        return check
-    register = dispatch.insn.operands[0].register
-    actual = a.memory.registers().get(register)
-    if actual is not None and actual != goal:
-        return _with(check, False, f"{register} is {actual:#x}, should be {goal:#x}")
-    return check
-
-
-def _executable(a: Assessment, check: Check) -> Check:
-    """By the memory map, or because something was executed in the same page."""
-    address = a.thunk.stub_address(a.call.stub or 0)
-    if a.function:
-        address = a.function.stub
-    elif missing := unread_function(a):
-        return replace(check, verdict=UNKNOWN, evidence=[f"the target: {missing}"])
-    regions = a.memory.regions()
-    for region in regions or []:
-        if region.start <= address < region.end:
-            text = f"{address:#x} is mapped {region.permissions}"
-            return replace(
-                check,
-                verdict=PASS if "x" in region.permissions else FAIL,
-                evidence=[text],
-            )
-    if regions and a.memory.whole_map:
-        return replace(check, verdict=FAIL, evidence=[f"{address:#x} is not mapped"])
-    seen = _executed(a)
-    if seen and a.thunk.contains(address):
-        return replace(check, verdict=PASS, evidence=[seen])
-    return replace(
-        check,
-        verdict=UNKNOWN,
-        evidence=["no memory map, and nothing shows that the page was executed"],
-        hint="stop in the stub or in the interpreter",
-    )
-
-
-def _executed(a: Assessment) -> str:
-    """Which address shows that the block's page is executable, if one does.
-
-    A page is executable as a whole: pages of 4 KiB are the smallest here.
-    """
-    if a.found.at is not None:
-        return f"pc {a.thunk.address + a.found.at:#x} is in the block"
-    back: Optional[Return] = a.found.back
-    if back is None or a.call.stub is None:
-        return ""
-    behind = a.thunk.behind_call(a.call.stub)
-    return f"the return address {behind:#x} is behind its stub's call"
+        return held(check, False, f"{text}, not a multiple of 16")
+    return held(check, True, text)
 
 
 def _anchor_now(a: Assessment, check: Check) -> Check:
@@ -402,5 +307,5 @@ def _anchor_now(a: Assessment, check: Check) -> Check:
     anchored = (fp + ANCHOR) & MASK64
     text = f"{a.arch.fp} + {ANCHOR} is {anchored:#x}"
     if anchored != a.call.layout:
-        return _with(check, False, f"{text}, the layout is {a.call.layout:#x}")
-    return _with(check, True, text)
+        return held(check, False, f"{text}, the layout is {a.call.layout:#x}")
+    return held(check, True, text)

@@ -15,7 +15,7 @@ import lldb
 
 from ..local import HELD, is_killed, local_process, thread_state
 from ..sockets import emulator_behind
-from ..target import MASK64, ThunkError, Unreadable
+from ..target import MASK64, ThunkError
 from ..trace.clock import limited
 from ..trace.points import (
     AT_POINT,
@@ -30,7 +30,8 @@ from ..trace.points import (
     Stop,
     read_piece,
 )
-from .target import LldbTarget, register_value
+from .reader import Reader
+from .target import LldbTarget, machine, register_value
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
 """By name lldb would find a function only where the user's own scripts live."""
@@ -82,6 +83,7 @@ class LldbRunner:
         self._emulator = None if self._local else emulator_behind(os.getpid())
         """Its pid. It is signalled, as older ones do not look at the debugger's
         interrupt while their program runs."""
+        self._reader = Reader(target, process, self._local, machine(target))
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -109,11 +111,7 @@ class LldbRunner:
         self._names.clear()
 
     def read(self, address: int, size: int) -> bytes:
-        error = lldb.SBError()
-        data = self._process.ReadMemory(address & MASK64, size, error)
-        if error.Fail() or not data or len(data) != size:
-            raise Unreadable(address, size)
-        return bytes(data)
+        return self._reader.read(address & MASK64, size)
 
     def hit(self, frame: Any, location: Any) -> bool:
         """A break point's callback: record, and say whether to stay."""

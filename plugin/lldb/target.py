@@ -9,12 +9,11 @@ from ..arch import ARCHES
 from ..local import Local, local_process
 from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
+from .reader import TRAPS, Reader, is_core
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
 ALIASES = {"x29": "fp", "x30": "lr"}
 """lldb's other names for registers, where a stub does not know the plain ones."""
-TRAPS = {"aarch64": b"\x00\x00\x20\xd4", "x86_64": b"\xcc"}
-"""What stands in memory where lldb has set a break point."""
 
 
 class LldbTarget:
@@ -31,12 +30,11 @@ class LldbTarget:
 
     @cached_property
     def arch(self) -> str:
-        name = self._target.GetTriple().split("-")[0]
-        return ARCH_NAMES.get(name, str(name))
+        return machine(self._target)
 
     @property
     def pid(self) -> Optional[int]:
-        return None if self._is_core else int(self._process.GetProcessID())
+        return None if is_core(self._process) else int(self._process.GetProcessID())
 
     @property
     def os(self) -> str:
@@ -44,10 +42,6 @@ class LldbTarget:
         if "macos" in triple or "darwin" in triple:
             return "macos"
         return "windows" if "windows" in triple else "linux"
-
-    @property
-    def _is_core(self) -> bool:
-        return self._process.GetPluginName() in ("elf-core", "mach-o-core", "minidump")
 
     def registers(self) -> dict[str, int]:
         frame = self._thread.GetFrameAtIndex(0)
@@ -61,14 +55,17 @@ class LldbTarget:
 
     @cached_property
     def local(self) -> Optional[Local]:
-        """The process, where it can be read past lldb: that takes 5 us, not 100."""
         return local_process(self.pid) if self.arch in TRAPS else None
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._target, self._process, self.local, self.arch)
+
     def read(self, address: int, size: int) -> bytes:
-        data = self._past_lldb(address, size) if self.local else None
+        data = self._reader.past_lldb(address, size)
         if data is None and not self._mapped(address, size):
             raise Unreadable(address, size)
-        return self._by_lldb(address, size) if data is None else data
+        return self._reader.by_lldb(address, size) if data is None else data
 
     def _mapped(self, address: int, size: int) -> bool:
         """False where the kernel's map has no byte of it, so that lldb need not try."""
@@ -80,33 +77,6 @@ class LldbTarget:
     @cached_property
     def _map(self) -> Optional[list[Region]]:
         return self.local.regions() if self.local else None
-
-    def _past_lldb(self, address: int, size: int) -> Optional[bytes]:
-        """Where there is no trap there is no break point. From the first one to the
-        last it is for lldb to say what they stand for."""
-        trap = TRAPS[self.arch]
-        assert self.local
-        if address % len(trap) or size % len(trap):
-            return None
-        data = self.local.read(address, size)
-        first = -1 if data is None else data.find(trap)
-        if data is None or first < 0:
-            return data
-        end = data.rfind(trap) + len(trap)
-        shown = self._by_lldb(address + first, end - first)
-        return data[:first] + shown + data[end:]
-
-    def _by_lldb(self, address: int, size: int) -> bytes:
-        """ReadMemory may return fewer bytes together with an error, or without."""
-        error = lldb.SBError()
-        data = self._process.ReadMemory(address, size, error)
-        if (error.Fail() or not data or len(data) != size) and self._is_core:
-            # A core leaves out what stands in the program's files: lldb has those.
-            place, error = lldb.SBAddress(address, self._target), lldb.SBError()
-            data = self._target.ReadMemory(place, size, error)
-        if error.Fail() or not data or len(data) != size:
-            raise Unreadable(address, size)
-        return bytes(data)
 
     def regions(self) -> Optional[list[Region]]:
         """None where the list is empty: a stub without a map, or a core file's."""
@@ -162,6 +132,12 @@ class LldbTarget:
         known = [(frame.GetPC(), frame.GetSP()) for frame in frames]
         invalid = lldb.LLDB_INVALID_ADDRESS
         return [Frame(pc, sp & MASK64) for pc, sp in known if sp != invalid]
+
+
+def machine(target: Any) -> str:
+    """A target's architecture, by the plugin's name where it has one."""
+    name = target.GetTriple().split("-")[0]
+    return ARCH_NAMES.get(name, str(name))
 
 
 def register_value(frame: Any, name: str) -> Optional[int]:

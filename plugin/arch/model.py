@@ -64,7 +64,8 @@ class Arch:
 
     name: str
     registers: tuple[str, ...]
-    """Every general register, and the program counter, by the names used in reports."""
+    """Every general register, and the program counter, by the names used in reports,
+    in the order in which a remote stub gives them."""
     extra: tuple[str, ...]
     """Other registers that help to find one's way, where a debugger has them."""
     pc: str

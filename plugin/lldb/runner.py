@@ -31,7 +31,8 @@ from ..trace.points import (
     read_piece,
 )
 from .reader import Reader
-from .target import LldbTarget, machine, register_value
+from .registers import Registers
+from .target import LldbTarget, machine
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
 """By name lldb would find a function only where the user's own scripts live."""
@@ -84,6 +85,7 @@ class LldbRunner:
         """Its pid. It is signalled, as older ones do not look at the debugger's
         interrupt while their program runs."""
         self._reader = Reader(target, process, self._local, machine(target))
+        self._registers = Registers(target, process, self._local, machine(target))
         self._at: Any = None
         """The thread whose hit is being looked at."""
 
@@ -139,12 +141,7 @@ class LldbRunner:
         return stay
 
     def _record(self, point: Point, frame: Any) -> Hit:
-        values = {}
-        for name in point.registers:
-            value = register_value(frame, name)
-            if value is not None:
-                values[name] = value
-        memory = b""
+        values, memory = self._registers.read(frame, point.registers), b""
         if point.piece and point.piece.register in values:
             start = (values[point.piece.register] + point.piece.offset) & MASK64
             memory = read_piece(self.read, start, point.piece.size)

@@ -9,8 +9,9 @@ import lldb
 from ..report.page import Style, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
+from .registers import register_value
 from .runner import LldbRunner
-from .target import LldbTarget, register_value, symbol_start
+from .target import LldbTarget, symbol_start
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
 

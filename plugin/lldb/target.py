@@ -10,10 +10,9 @@ from ..local import Local, local_process
 from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
 from .reader import TRAPS, Reader, is_core
+from .registers import Registers
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
-ALIASES = {"x29": "fp", "x30": "lr"}
-"""lldb's other names for registers, where a stub does not know the plain ones."""
 
 
 class LldbTarget:
@@ -44,14 +43,12 @@ class LldbTarget:
         return "windows" if "windows" in triple else "linux"
 
     def registers(self) -> dict[str, int]:
-        frame = self._thread.GetFrameAtIndex(0)
-        found: dict[str, int] = {}
         arch = ARCHES.get(self.arch)
-        for name in (*arch.registers, *arch.extra) if arch else ():
-            value = register_value(frame, name)
-            if value is not None:
-                found[name] = value
-        return found
+        if arch is None:
+            return {}
+        registers = Registers(self._target, self._process, self.local, self.arch)
+        names = (*arch.registers, *arch.extra)
+        return registers.read(self._thread.GetFrameAtIndex(0), names)
 
     @cached_property
     def local(self) -> Optional[Local]:
@@ -138,17 +135,6 @@ def machine(target: Any) -> str:
     """A target's architecture, by the plugin's name where it has one."""
     name = target.GetTriple().split("-")[0]
     return ARCH_NAMES.get(name, str(name))
-
-
-def register_value(frame: Any, name: str) -> Optional[int]:
-    """A register of a frame; None where there is no such register."""
-    value = frame.FindRegister(name)
-    if not value and name in ALIASES:
-        value = frame.FindRegister(ALIASES[name])
-    # Not GetValue, which takes twenty times as long to make a text.
-    error = lldb.SBError()
-    number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
-    return number if value and error.Success() else None
 
 
 def symbol_start(target: Any, name: str) -> Optional[int]:

@@ -15,7 +15,8 @@ from ..arch import ARCHES
 from ..chakra.locate import Locator
 from ..dependencies import ready
 from ..target import MASK64, Frame, Memory, ThunkError
-from .target import LldbTarget, register_value
+from .registers import register_value
+from .target import LldbTarget
 
 if TYPE_CHECKING:
     from ..unwinding import OwnFrame

@@ -1,0 +1,88 @@
+"""Registers of a frame.
+
+lldb asks a remote stub for each by itself. Where many are wanted they come in one
+packet `g`, which lldb has a command for, though it uses that packet only if told to.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import lldb
+
+from ..arch import ARCHES, WORD, Arch
+from ..local import Local
+from ..target import MASK64
+
+ALIASES = {"x29": "fp", "x30": "lr"}
+"""lldb's other names for registers, where a stub does not know the plain ones."""
+FEW = 3
+"""Registers that are asked for one by one."""
+DIGITS = 2 * WORD
+WHOLE = f"[0-9a-fA-F]{{{DIGITS}}}"
+ANSWER = "response: "
+
+
+class Registers:
+    """Those of one process, whose threads are stopped."""
+
+    def __init__(
+        self, target: Any, process: Any, local: Optional[Local], arch: str
+    ) -> None:
+        """`local`: the process, if lldb's own server on this machine has it. That one
+        answers sooner than a command of lldb's takes."""
+        self._interpreter = target.GetDebugger().GetCommandInterpreter()
+        self._arch = ARCHES.get(arch)
+        remote = local is None and process.GetPluginName() == "gdb-remote"
+        self._at_once = remote
+
+    def read(self, frame: Any, names: Sequence[str]) -> "dict[str, int]":
+        """Of a thread's innermost frame; those that are not there are left out."""
+        known: dict[str, int] = {}
+        if self._at_once and self._arch and len(names) > FEW:
+            known = self._all(frame, self._arch)
+        found: dict[str, int] = {}
+        for name in names:
+            value = known.get(name)
+            value = register_value(frame, name) if value is None else value
+            if value is not None:
+                found[name] = value
+        return found
+
+    def _all(self, frame: Any, arch: Arch) -> "dict[str, int]":
+        """Empty if they are not this thread's: the stub answers for the one that lldb
+        asked it for last, and in an order that another kind of stub may not have."""
+        result = lldb.SBCommandReturnObject()
+        context = lldb.SBExecutionContext(frame)
+        command = "process plugin packet send g"
+        self._interpreter.HandleCommand(command, context, result, False)
+        digits = (result.GetOutput() or "").partition(ANSWER)[2].strip()
+        found = _words(digits, arch.registers)
+        if not found:
+            self._at_once = False
+        same = (found.get(arch.pc), found.get(arch.sp)) == (
+            frame.GetPC(),
+            frame.GetSP(),
+        )
+        return found if same else {}
+
+
+def _words(digits: str, names: Sequence[str]) -> "dict[str, int]":
+    """A stub has `x` for the digits of what it does not know."""
+    found: dict[str, int] = {}
+    for n, name in enumerate(names):
+        word = digits[n * DIGITS : (n + 1) * DIGITS]
+        if re.fullmatch(WHOLE, word):
+            found[name] = int.from_bytes(bytes.fromhex(word), "little")
+    return found
+
+
+def register_value(frame: Any, name: str) -> Optional[int]:
+    """A register of a frame; None where there is no such register."""
+    value = frame.FindRegister(name)
+    if not value and name in ALIASES:
+        value = frame.FindRegister(ALIASES[name])
+    # Not GetValue, which takes twenty times as long to make a text.
+    error = lldb.SBError()
+    number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
+    return number if value and error.Success() else None

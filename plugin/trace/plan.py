@@ -158,10 +158,10 @@ def call_points(memory: Memory, convention: Convention, arch: Arch) -> list[Poin
 
 
 def call_point(insn: Instruction, convention: Convention, arch: Arch) -> Point:
+    """What is passed beside function and callInfo is recorded where the call enters."""
     target = insn.operands[0].register
-    names = (target, arch.sp, arch.fp, *convention.arguments)
-    piece = Piece(arch.sp, 0, LAYOUT_BYTES)
-    return Point(CALL, insn.address, _once(names), piece)
+    names = (target, arch.sp, *convention.arguments[:2])
+    return Point(CALL, insn.address, _once(names))
 
 
 def _indirect_calls(memory: Memory, start: int, arch: Arch) -> Iterator[Instruction]:

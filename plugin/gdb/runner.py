@@ -45,6 +45,7 @@ class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
 class GdbRunner:
     def __init__(self) -> None:
         self._points: dict[tuple[str, int], _Break] = {}
+        self._addresses: set[int] = set()
         self._names: list[_Break] = []
         self._awaited: list[str] = []
         self._listening = False
@@ -71,6 +72,7 @@ class GdbRunner:
         if key not in self._points:
             reader = self._reader(point)
             self._points[key] = _Break(f"*{point.address:#x}", reader)
+            self._addresses.add(point.address)
 
     def add_names(self, names: Sequence[str]) -> None:
         """gdb says so of a function that it does not know yet: each library that is
@@ -104,12 +106,14 @@ class GdbRunner:
 
     def _reader(self, point: Point) -> Callable[[], bool]:
         """What a hit does, with all that can be known before bound to it."""
-        named = [(name, f"${name}") for name in point.registers]
-        piece = point.piece
+        named, aside = _expressions(point.registers), _expressions(point.aside)
+        first, piece = point.registers[0], point.piece
 
         def hit() -> bool:
             try:
                 values = _values(named)
+                if aside and values.get(first) not in self._addresses:
+                    values.update(_values(aside))
                 memory = b""
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
@@ -253,6 +257,10 @@ def _stops(point: Any) -> int:
     hit is counted where the condition holds, or is one of those to be ignored. The
     condition itself is not for us to evaluate: it may count, or call a function."""
     return int(point.hit_count) + int(point.ignore_count)
+
+
+def _expressions(names: Sequence[str]) -> "list[tuple[str, str]]":
+    return [(name, f"${name}") for name in names]
 
 
 def _values(named: "list[tuple[str, str]]") -> dict[str, int]:

@@ -66,6 +66,7 @@ class LldbRunner:
         self._target = target
         self._process = process
         self._points: dict[int, tuple[Point, Any]] = {}
+        self._addresses: set[int] = set()
         self._names: list[Any] = []
         self._on_hit: OnHit = lambda hit: True
         self._deadline: Optional[float] = None
@@ -95,6 +96,7 @@ class LldbRunner:
         made = self._target.BreakpointCreateByAddress(point.address)
         self._call_back(made)
         self._points[made.GetID()] = (point, made)
+        self._addresses.add(point.address)
 
     def add_names(self, names: Sequence[str]) -> None:
         for name in names:
@@ -142,6 +144,8 @@ class LldbRunner:
 
     def _record(self, point: Point, frame: Any) -> Hit:
         values, memory = self._registers.read(frame, point.registers), b""
+        if point.aside and values.get(point.registers[0]) not in self._addresses:
+            values.update(self._registers.read(frame, point.aside))
         if point.piece and point.piece.register in values:
             start = (values[point.piece.register] + point.piece.offset) & MASK64
             memory = read_piece(self.read, start, point.piece.size)

@@ -107,13 +107,20 @@ def block_points(watched: Watch) -> Iterator[Point]:
     if watched.dispatch:
         pointer = convention.arguments[0]
         target = watched.dispatch.operands[0].register
-        names = (arch.sp, pointer, *filter(None, (target, watched.called)))
+        names = (arch.sp, pointer, target, *_doubtful(watched))
         layout = Piece(pointer, 0, LAYOUT_BYTES)
         yield Point(DISPATCH, watched.dispatch.address, _once(names), layout)
     if watched.leaving:
         names = (arch.sp, arch.fp, *back, *kept)
         piece = None if arch.lr else stack
         yield Point(RETURNED, watched.leaving.address, _once(names), piece)
+
+
+def _doubtful(watched: Watch) -> tuple[str, ...]:
+    """The register that a stub calls through, where the proof has it wrong."""
+    finding = watched.facts.claims.get("R6")
+    wrong = finding is not None and finding.holds is False
+    return (watched.called,) if wrong and watched.called else ()
 
 
 def interpreter_points(memory: Memory, watched: list[Watch], arch: Arch) -> list[Point]:
@@ -158,10 +165,10 @@ def call_points(memory: Memory, convention: Convention, arch: Arch) -> list[Poin
 
 
 def call_point(insn: Instruction, convention: Convention, arch: Arch) -> Point:
-    """What is passed beside function and callInfo is recorded where the call enters."""
+    """Function and callInfo may change on a way that is not straight."""
     target = insn.operands[0].register
-    names = (target, arch.sp, *convention.arguments[:2])
-    return Point(CALL, insn.address, _once(names))
+    passed = convention.arguments[:2]
+    return Point(CALL, insn.address, _once((target, arch.sp)), aside=passed)
 
 
 def _indirect_calls(memory: Memory, start: int, arch: Arch) -> Iterator[Instruction]:

@@ -33,6 +33,9 @@ class Point(NamedTuple):
     address: int
     registers: tuple[str, ...]
     piece: Optional[Piece] = None
+    aside: tuple[str, ...] = ()
+    """Registers that are recorded as well, unless the first of `registers` holds the
+    address of a point: that is the next instruction, and records them itself."""
 
 
 class Hit(NamedTuple):

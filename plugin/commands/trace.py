@@ -1,5 +1,6 @@
 """`thunk-trace`: run under watch, then say what was seen and where it hangs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..inspection import locator_for
@@ -25,8 +26,8 @@ class Trace(Command):
         wish = Wish(options.count, options.timeout, options.only or KINDS)
         locator_for(Memory(session.target()))
 
-        def say(event: Event) -> None:
-            session.say(render_event(event, style))
+        def say(events: Sequence[Event]) -> None:
+            session.say("\n".join(render_event(event, style) for event in events))
 
         def head(missing: "list[str]") -> None:
             session.say(render_head(missing, style, wish.count, wish.timeout))

@@ -44,6 +44,20 @@ def width_of(text: str) -> int:
     return cell_len(text)
 
 
+def pieces(text: str, room: int) -> list[str]:
+    """A text in lines, as textwrap has it. That takes its time over hyphens and other
+    places to break at; a trace has a thousand lines a second without any."""
+    if not text.isascii() or "-" in text:
+        return textwrap.wrap(text, room)
+    found, text = [], text.rstrip(" ")
+    while len(text) > room:
+        indent = len(text) - len(text.lstrip(" "))
+        end = text.rfind(" ", indent, room + 1)
+        found.append(text[: end if end > 0 else room].rstrip(" "))
+        text = text[len(found[-1]) :].lstrip(" ")
+    return [*found, text] if text else found
+
+
 class Page:
     """Lines under construction. Every line begins with a label's column."""
 
@@ -94,8 +108,7 @@ class Page:
         if len(text) <= room and text.isascii():
             self.text(label, (text, style))
             return
-        pieces = textwrap.wrap(text, room, break_long_words=True)
-        for n, piece in enumerate(pieces or [""]):
+        for n, piece in enumerate(pieces(text, room) or [""]):
             self.text(label if n == 0 else " " * indent, (piece, style))
 
     def packed(self, pieces: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ an adapter hands over its Runner.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Callable, Optional
 
 from ..inspection import inspect, locator_for, with_trace
@@ -138,7 +139,7 @@ class Performance:
             if done:
                 return done
 
-    def _progress(self, event: Event) -> None:
+    def _progress(self, events: Sequence[Event]) -> None:
         if self._tracer:
             self._say(f"{SAYS}{self._tracer.tally.trace.calls} calls")
 

@@ -27,9 +27,10 @@ class Site:
     something else, on the way; `afterwards`: only its return address was seen."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Event:
-    """One thing that happened, as the process stood at that instruction."""
+    """One thing that happened, as the process stood at that instruction. Not frozen,
+    which would take three times as long to make: there are thousands in a second."""
 
     number: int
     """From 1, in order of time."""

@@ -6,9 +6,9 @@ from typing import Callable
 from ..inspection import locator_for
 from ..target import Memory
 from .hang import look
-from .model import Event, Trace
+from .model import Trace
 from .points import AT_POINT, TIME_UP, Runner, Stop
-from .tracer import Tracer, Wish
+from .tracer import Say, Tracer, Wish
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Done:
 def trace(
     runner: Runner,
     wish: Wish,
-    say: Callable[[Event], None],
+    say: Say,
     head: Callable[[list[str]], None],
 ) -> Done:
     """Run under watch. `head` gets what cannot be watched, before the process runs."""

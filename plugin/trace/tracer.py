@@ -30,6 +30,7 @@ MAX_WAITING = 256
 """Events that may wait for their words."""
 PAUSED = "paused"
 Pause = Callable[[Seen], bool]
+Say = Callable[[Sequence[Event]], None]
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,20 @@ class Wish:
 
 
 class Tracer:
-    """One trace of one process. `say` gets each event that is wanted, as it happens."""
+    """One trace of one process. `say` gets the events that are wanted, soon after they
+    happen: those that have come together by then."""
 
     def __init__(
         self,
         runner: Runner,
         locator: Locator,
         wish: Wish,
-        say: Callable[[Event], None],
+        say: Say,
     ) -> None:
         self._runner = runner
         self._wish = wish
         self._say = say
+        self._untold: list[Event] = []
         self._arch = locator.arch
         self._follower = Follower(locator.arch)
         self.tally = Tally()
@@ -111,6 +114,7 @@ class Tracer:
             if here:
                 self.watching.settle(self._memory())
                 self._tell_blocks()
+                self._tell()
             if not here:
                 return stop
             if self._paused:
@@ -209,6 +213,7 @@ class Tracer:
                 self._tell_generated(seen, memory)
             else:
                 self._keep(self._writer.event(seen, memory, now))
+        self._tell()
 
     def _memory(self) -> Memory:
         try:
@@ -247,4 +252,9 @@ class Tracer:
     def _keep(self, event: Event) -> None:
         self.tally.keep(event)
         if event.kind in self._wish.kinds:
-            self._say(event)
+            self._untold.append(event)
+
+    def _tell(self) -> None:
+        told, self._untold = self._untold, []
+        if told:
+            self._say(told)

@@ -4,12 +4,13 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 import gdb
 
 from ..local import HELD, is_killed, thread_state
+from ..ptrace import Kernel
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
@@ -62,6 +63,7 @@ class GdbRunner:
         """Of the last hit."""
         connection = gdb.selected_inferior().connection
         self._native = connection is not None and connection.type == "native"
+        self._kernel = Kernel() if self._native else None
         path = getattr(connection, "details", None)
         self._emulator = None if self._native else emulator_behind(os.getpid(), path)
         """Its pid. It is signalled, as older ones do not look at the debugger's
@@ -106,20 +108,22 @@ class GdbRunner:
 
     def _reader(self, point: Point) -> Callable[[], bool]:
         """What a hit does, with all that can be known before bound to it."""
-        named, aside = _expressions(point.registers), _expressions(point.aside)
-        first, piece = point.registers[0], point.piece
+        names, aside, piece = point.registers, point.aside, point.piece
+        first = names[0]
 
         def hit() -> bool:
             try:
-                values = _values(named)
+                thread = gdb.selected_thread()
+                self._thread = thread.num
+                known = self._at_once(thread, point.address)
+                values = _values(names, known)
                 if aside and values.get(first) not in self._addresses:
-                    values.update(_values(aside))
+                    values.update(_values(aside, known))
                 memory = b""
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
                     memory = read_piece(self.read, start, piece.size)
-                thread = self._thread = gdb.selected_thread().num
-                stay = self._on_hit(Hit(point, thread, values, memory))
+                stay = self._on_hit(Hit(point, thread.num, values, memory))
             except KeyboardInterrupt:
                 self._stop = Stop(INTERRUPTED, INTERRUPTED)
                 return True
@@ -133,6 +137,11 @@ class GdbRunner:
             return stay
 
         return hit
+
+    def _at_once(self, thread: Any, pc: int) -> "dict[str, int]":
+        """Registers past gdb, if it shows the same: not while it replays."""
+        known = self._kernel.registers(thread.ptid[1]) if self._kernel else {}
+        return known if pc in (known.get("pc"), known.get("rip")) else {}
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         if deadline is not None and time.monotonic() >= deadline:
@@ -259,23 +268,17 @@ def _stops(point: Any) -> int:
     return int(point.hit_count) + int(point.ignore_count)
 
 
-def _expressions(names: Sequence[str]) -> "list[tuple[str, str]]":
-    return [(name, f"${name}") for name in names]
-
-
-def _values(named: "list[tuple[str, str]]") -> dict[str, int]:
-    """Registers by name; each comes with gdb's word for it. Where one cannot be read
-    the others still are. Not by a frame: gdb would unwind it, over a remote connection
-    packet by packet."""
-    evaluate = gdb.parse_and_eval
-    try:
-        return {name: int(evaluate(word)) & MASK64 for name, word in named}
-    except gdb.error:
-        values = {}
-        for name, word in named:
-            with contextlib.suppress(gdb.error):
-                values[name] = int(evaluate(word)) & MASK64
-        return values
+def _values(names: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
+    """Registers by name: those that are not known by gdb's words for them. Where one
+    cannot be read the others still are. Not by a frame: gdb would unwind it, over a
+    remote connection packet by packet."""
+    if known:
+        return {name: known[name] for name in names if name in known}
+    values = {}
+    for name in names:
+        with contextlib.suppress(gdb.error):
+            values[name] = int(gdb.parse_and_eval(f"${name}")) & MASK64
+    return values
 
 
 def _known(name: str) -> bool:

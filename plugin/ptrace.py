@@ -2,7 +2,7 @@
 
 Only the process that traces a thread gets them: gdb itself; not lldb, whose server does
 that. Linux only; anywhere else, or if the kernel refuses, nothing is known. A debugger
-may show other registers than these, when it replays what it recorded: whoever asks
+may show others than these, if what it recorded has no process behind it: whoever asks
 compares what it knows.
 """
 

@@ -139,7 +139,7 @@ class GdbRunner:
         return hit
 
     def _at_once(self, thread: Any, pc: int) -> "dict[str, int]":
-        """Registers past gdb, if it shows the same: not while it replays."""
+        """Registers past gdb, if it stands where they are: it may show the past."""
         known = self._kernel.registers(thread.ptid[1]) if self._kernel else {}
         return known if pc in (known.get("pc"), known.get("rip")) else {}
 

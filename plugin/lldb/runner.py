@@ -41,6 +41,7 @@ HEED = 0.2
 """Seconds within which a ^C is heeded."""
 LOST = -1
 """lldb's exit status of a process that was gone when it asked."""
+NOTHING = (lldb.eStopReasonInvalid, lldb.eStopReasonNone, lldb.eStopReasonTrace)
 _running: "list[LldbRunner]" = []
 """Whose break points are on."""
 
@@ -189,14 +190,22 @@ class LldbRunner:
         return thread_state(self._local.pid, self._at.GetThreadID()) in HELD
 
     def _stopped_for_nothing(self) -> bool:
-        """lldb 14 does that after a hit that was reached by the step over another one,
-        although its callback lets the process go on."""
+        """lldb does that after a hit that was reached by the step over another one,
+        although its callback lets the process go on: 14 always, others where several
+        threads hit at once."""
         if not self._let_go or self._stay or self._asked or self._late or self._error:
             return False
         if self._process.GetState() != lldb.eStateStopped:
             return False
-        nothing = (lldb.eStopReasonInvalid, lldb.eStopReasonNone)
-        return all(thread.GetStopReason() in nothing for thread in self._process)
+        return all(self._for_nothing(thread) for thread in self._process)
+
+    def _for_nothing(self, thread: Any) -> bool:
+        """Also at a break point of ours, whose callback has let the thread go, and
+        after lldb's own step over one."""
+        reason = thread.GetStopReason()
+        if reason == lldb.eStopReasonBreakpoint:
+            return self._theirs(thread) is None
+        return reason in NOTHING
 
     def _continue(self) -> Any:
         """From another thread: lldb only notes a ^C while a command of ours runs, and
@@ -251,18 +260,23 @@ class LldbRunner:
     def _not_ours(self) -> Optional[int]:
         """A break point of the user's that a thread stopped at, perhaps where one of
         ours is too. A thread's data are pairs: break point, location."""
-        ours = {*self._points, *(made.GetID() for made in self._names)}
         for thread in self._process:
-            if thread.GetStopReason() != lldb.eStopReasonBreakpoint:
-                continue
-            for n in range(0, thread.GetStopReasonDataCount(), 2):
-                number = int(thread.GetStopReasonDataAtIndex(n))
-                made = self._target.FindBreakpointByID(number)
-                if number in ours or not made.IsValid() or made.IsInternal():
-                    continue
-                # Its condition may not hold, and the stop be ours.
-                if not (self._stay and made.GetCondition()):
+            if thread.GetStopReason() == lldb.eStopReasonBreakpoint:
+                number = self._theirs(thread)
+                if number is not None:
                     return number
+        return None
+
+    def _theirs(self, thread: Any) -> Optional[int]:
+        ours = {*self._points, *(made.GetID() for made in self._names)}
+        for n in range(0, thread.GetStopReasonDataCount(), 2):
+            number = int(thread.GetStopReasonDataAtIndex(n))
+            made = self._target.FindBreakpointByID(number)
+            if number in ours or not made.IsValid() or made.IsInternal():
+                continue
+            # Its condition may not hold, and the stop be ours.
+            if not (self._stay and made.GetCondition()):
+                return number
         return None
 
     def _exit(self) -> Stop:

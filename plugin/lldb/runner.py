@@ -76,6 +76,8 @@ class LldbRunner:
         self._late = False
         self._asked = False
         """Whether ^C was pressed."""
+        self._stayed: Any = None
+        """The thread that is to stay."""
         self._let_go = False
         """Whether a hit let the process go on, since it was last told to."""
         self._signalled = 0
@@ -120,12 +122,13 @@ class LldbRunner:
 
     def hit(self, frame: Any, location: Any) -> bool:
         """A break point's callback: record, and say whether to stay."""
+        thread = frame.GetThread()
         known = self._points.get(location.GetBreakpoint().GetID())
         if known is None:
-            self._stay = Stop(AT_POINT, "name")
+            self._stay_at(thread, Stop(AT_POINT, "name"))
             return True
         point = known[0]
-        self._at = frame.GetThread()
+        self._at = thread
         try:
             stay = self._on_hit(self._record(point, frame))
         except Exception as error:
@@ -135,13 +138,17 @@ class LldbRunner:
             self._at = None
         self._signalled = 0
         if stay:
-            self._stay = Stop(AT_POINT, point.kind)
+            self._stay_at(thread, Stop(AT_POINT, point.kind))
         elif self._asked:
             self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
         elif self._deadline is not None and time.monotonic() > self._deadline:
             self._stay, stay = Stop(TIME_UP, "time is up"), True
         self._let_go = not stay
         return stay
+
+    def _stay_at(self, thread: Any, stop: Stop) -> None:
+        """The first one: others may hit before the process stands still."""
+        self._stay, self._stayed = stop, self._stayed or thread
 
     def _record(self, point: Point, frame: Any) -> Hit:
         values, memory = self._registers.read(frame, point.registers), b""
@@ -158,7 +165,7 @@ class LldbRunner:
         if deadline is not None and time.monotonic() >= deadline:
             return Stop(TIME_UP, "time is up")
         self._on_hit, self._deadline = on_hit, deadline
-        self._error = self._stay = None
+        self._error = self._stay = self._stayed = None
         self._late = False
         was_async = self._debugger.GetAsync()
         self._debugger.SetAsync(False)
@@ -178,7 +185,10 @@ class LldbRunner:
                 return Stop(EXITED, "was killed", normal=False)
             raise ThunkError(f"cannot let the process run: {error}")
         stop = self._reason()
-        if stop.reason == TIME_UP and self._thread:
+        if stop.reason == AT_POINT and self._stayed:
+            # lldb would have any that is at a break point.
+            self._process.SetSelectedThread(self._stayed)
+        elif stop.reason == TIME_UP and self._thread:
             # The thread that made the last call, not one that only waits for it.
             self._process.SetSelectedThreadByIndexID(self._thread)
         return stop

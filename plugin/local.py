@@ -14,6 +14,7 @@ import os
 import time
 from array import array
 from collections.abc import Iterator
+from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 from typing import Any, Optional
@@ -32,13 +33,20 @@ _MARKS = bytes([ABSENT] * 0x40 + [THERE] * 0xC0)
 swapped out."""
 
 
+@lru_cache(maxsize=1)
+def _readv() -> Any:
+    """Once: every CDLL makes classes, which stay until Python looks for cycles."""
+    call = ctypes.CDLL(None, use_errno=True).process_vm_readv
+    call.restype = ctypes.c_ssize_t
+    return call
+
+
 class Local:
     """A process by its pid. Everything fails softly: None where nothing can be said."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._call: Any = ctypes.CDLL(None, use_errno=True).process_vm_readv
-        self._call.restype = ctypes.c_ssize_t
+        self._call = _readv()
 
     def samples(self, first: int, count: int, size: int) -> Optional[bytes]:
         """`size` bytes at `first` and every PAGE on, side by side. None if any of them

@@ -266,7 +266,9 @@ class Memory:
                 return self._exactly(address, size)
             except Unreadable as error:
                 if len(self.unread) < MAX_UNREAD:
-                    self.unread.setdefault(error.address, error)
+                    # As it is raised it would hold this Memory, in a ring.
+                    kept = Unreadable(error.address, error.size)
+                    self.unread.setdefault(error.address, kept)
                 raise
         start = address - first * LINE
         return data[start : start + size]

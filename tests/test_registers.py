@@ -32,13 +32,13 @@ json.dump(said, open({file!r}, "w"))
 IN_GDB = """
 import json
 import gdb
-from thunk_inspect.gdb.runner import GdbRunner
+from thunk_inspect.gdb.native import registers_at
 
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.target import MASK64
 
-runner, pc = GdbRunner(), int(gdb.parse_and_eval("$pc"))
-known = runner._at_once(gdb.selected_thread(), pc)
+pc = int(gdb.parse_and_eval("$pc"))
+known = registers_at(gdb.selected_thread(), pc)
 names = [name for name in ARCHES["x86_64"].registers if name in known]
 shown = {{name: int(gdb.parse_and_eval("$" + name)) & MASK64 for name in names}}
 json.dump(dict(known=known, shown=shown), open({file!r}, "w"))

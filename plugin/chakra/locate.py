@@ -108,12 +108,11 @@ class Locator(Blocks):
 
     def on_stack(self) -> Optional[Found]:
         """The block that the thread is in, or below: by what costs least."""
-        return (
-            self._pc()
-            or self._return_register()
-            or self._frame_chain()
-            or self._unwound()
-        )
+        return self.near() or self._unwound()
+
+    def near(self) -> Optional[Found]:
+        """The same, without the debugger's own unwinder."""
+        return self._pc() or self._return_register() or self._frame_chain()
 
     def _register(self, name: Optional[str]) -> Optional[int]:
         return self.memory.registers().get(name) if name else None
@@ -284,6 +283,11 @@ class Locator(Blocks):
             return Found(thunk, "a scan of executable memory")
         return None
 
+    @property
+    def can_scan(self) -> bool:
+        """Whether a scan sees every block that there is."""
+        return bool(self.memory.whole_map and self.memory.regions())
+
     def scan(self) -> Iterator[Thunk]:
         """Every block in executable memory, where there is a memory map."""
         regions = self.memory.regions()
@@ -314,11 +318,10 @@ class Locator(Blocks):
 def known_blocks(locator: Locator) -> list[Found]:
     """Every block that can be found: from here, and in executable memory."""
     blocks: dict[int, Found] = {}
-    try:
-        found = locator.here()
-        blocks[found.thunk.address] = found
-    except NotFound:
-        pass
+    with suppress(NotFound):
+        found = locator.near() if locator.can_scan else locator.here()
+        if found:
+            blocks[found.thunk.address] = found
     for record, value in locator.frame_chain():
         thunk = locator.returning_to(value)
         if thunk:

@@ -10,7 +10,6 @@ from typing import Any, Callable, Optional
 import gdb
 
 from ..local import HELD, is_killed, thread_state
-from ..ptrace import Kernel
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited
@@ -27,6 +26,7 @@ from ..trace.points import (
     Stop,
     read_piece,
 )
+from .native import native_process, registers_at
 from .target import GdbTarget, PassingTarget
 from .unwinder import resting
 
@@ -61,10 +61,8 @@ class GdbRunner:
         self._running = False
         self._thread = 0
         """Of the last hit."""
-        connection = gdb.selected_inferior().connection
-        self._native = connection is not None and connection.type == "native"
-        self._kernel = Kernel() if self._native else None
-        path = getattr(connection, "details", None)
+        self._native = native_process() is not None
+        path = getattr(gdb.selected_inferior().connection, "details", None)
         self._emulator = None if self._native else emulator_behind(os.getpid(), path)
         """Its pid. It is signalled, as older ones do not look at the debugger's
         interrupt while their program runs."""
@@ -115,7 +113,7 @@ class GdbRunner:
             try:
                 thread = gdb.selected_thread()
                 self._thread = thread.num
-                known = self._at_once(thread, point.address)
+                known = registers_at(thread, point.address) if self._native else {}
                 values = _values(names, known)
                 if aside and values.get(first) not in self._addresses:
                     values.update(_values(aside, known))
@@ -137,11 +135,6 @@ class GdbRunner:
             return stay
 
         return hit
-
-    def _at_once(self, thread: Any, pc: int) -> "dict[str, int]":
-        """Registers past gdb, if it stands where they are: it may show the past."""
-        known = self._kernel.registers(thread.ptid[1]) if self._kernel else {}
-        return known if pc in (known.get("pc"), known.get("rip")) else {}
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
         if deadline is not None and time.monotonic() >= deadline:

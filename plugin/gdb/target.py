@@ -1,14 +1,15 @@
 """The selected thread in gdb, as a Target."""
 
 import re
-from pathlib import Path
 from typing import Optional
 
 import gdb
 
-from ..arch import ARCHES
+from ..arch import ARCHES, Arch
+from ..local import Local
 from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
+from .native import native_process, registers_at
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
 _SYMBOL = re.compile(r"(?P<name>.*?)(?: \+ (?P<offset>\d+))? in section \S+")
@@ -69,9 +70,7 @@ class GdbTarget:
 
     @property
     def pid(self) -> Optional[int]:
-        connection = gdb.selected_inferior().connection
-        native = connection is not None and connection.type == "native"
-        return int(gdb.selected_inferior().pid) if native else None
+        return native_process()
 
     @property
     def os(self) -> str:
@@ -87,15 +86,30 @@ class GdbTarget:
         return "linux"
 
     def registers(self) -> dict[str, int]:
+        arch = ARCHES.get(self.arch)
+        if arch is None:
+            return {}
+        names, known = (*arch.registers, *arch.extra), self._at_once(arch)
+        if known:
+            return {name: known[name] for name in names if name in known}
         frame = gdb.newest_frame()
         found: dict[str, int] = {}
-        arch = ARCHES.get(self.arch)
-        for name in (*arch.registers, *arch.extra) if arch else ():
+        for name in names:
             try:
                 found[name] = int(frame.read_register(name)) & MASK64
             except (gdb.error, ValueError):
                 continue
         return found
+
+    def _at_once(self, arch: Arch) -> dict[str, int]:
+        """A frame would be had only by unwinding. Not when an outer one is selected."""
+        if native_process() is None:
+            return {}
+        try:
+            pc = int(gdb.parse_and_eval(f"${arch.pc}")) & MASK64
+        except gdb.error:
+            return {}
+        return registers_at(gdb.selected_thread(), pc)
 
     def read(self, address: int, size: int) -> bytes:
         try:
@@ -110,7 +124,7 @@ class GdbTarget:
         connection = gdb.selected_inferior().connection
         kind = connection.type if connection else ""
         if kind == "native":
-            return _proc_maps(gdb.selected_inferior().pid)
+            return Local(gdb.selected_inferior().pid).regions()
         if kind == "core":
             return None
         try:
@@ -182,19 +196,6 @@ class PassingTarget(GdbTarget):
     """The process at a hit, from which it goes on without a word of gdb's."""
 
     kept = None
-
-
-def _proc_maps(pid: int) -> Optional[list[Region]]:
-    try:
-        text = Path(f"/proc/{pid}/maps").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    regions = []
-    for line in text.splitlines():
-        span, permissions, _, _, _, *name = line.split(None, 5)
-        start, end = (int(text, 16) for text in span.split("-"))
-        regions.append(Region(start, end, permissions[:3], name[0] if name else ""))
-    return regions
 
 
 def _mappings(text: str) -> Optional[list[Region]]:

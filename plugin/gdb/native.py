@@ -1,0 +1,28 @@
+"""A process that gdb itself runs on this machine: what the kernel has of it."""
+
+from functools import lru_cache
+from typing import Any, Optional
+
+import gdb
+
+from ..ptrace import Kernel
+
+
+def native_process() -> Optional[int]:
+    """Its pid; None of a core file, or over a remote connection."""
+    inferior = gdb.selected_inferior()
+    connection = inferior.connection
+    native = connection is not None and connection.type == "native"
+    return int(inferior.pid) if native else None
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Kernel:
+    return Kernel()
+
+
+def registers_at(thread: Any, pc: int) -> dict[str, int]:
+    """A native thread's registers past gdb, if it stands at `pc`: gdb may show another
+    place, of the past that it recorded."""
+    known = _kernel().registers(thread.ptid[1])
+    return known if pc in (known.get("pc"), known.get("rip")) else {}

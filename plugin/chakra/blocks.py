@@ -54,6 +54,16 @@ class Blocks:
                 self._blocks[key] = None
         return self._blocks[key]
 
+    def stack_end(self, sp: int, most: int) -> int:
+        """Where the stack that SP is on ends at the latest: with its mapping, so far as
+        there is a map. Behind it lies another thread's, and a debugger reads across the
+        page that guards it."""
+        end = sp
+        for region in sorted(self.memory.regions() or []):
+            if region.start <= end < region.end and "w" in region.permissions:
+                end = region.end
+        return min(end, sp + most) if end > sp else sp + most
+
     @cached_property
     def local(self) -> Optional[Local]:
         """The process, where it can be read past the debugger."""

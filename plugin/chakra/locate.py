@@ -260,7 +260,7 @@ class Locator(Blocks):
         if sp is None:
             return
         place, mask = sp - sp % WORD, self.memory.code_mask
-        end = place + STACK_WORDS * WORD
+        end = self.stack_end(sp, STACK_WORDS * WORD)
         while place < end:
             data = self._piece(
                 place, min(STACK_PIECE - place % STACK_PIECE, end - place)

@@ -279,10 +279,12 @@ class Walker:
         return self.locator.arch.call_sizes
 
     def _stack_end(self, sp: int) -> int:
-        """Where a Windows thread's stack ends, by its TEB; else a bound."""
+        """Where a Windows thread's stack ends, by its TEB; else by the map."""
         teb = self.memory.registers().get("gs_base")
         try:
             base = self.memory.word(teb + STACK_BASE) if teb else 0
         except ThunkError:
             base = 0
-        return base if sp < base <= sp + MAX_STACK else sp + MAX_STACK
+        if sp < base <= sp + MAX_STACK:
+            return base
+        return self.locator.stack_end(sp, MAX_STACK)

@@ -42,6 +42,12 @@ def median(numbers: Iterable[float]) -> float:
     return statistics.median(numbers)
 
 
+def paired(ours: Sequence[float], floor: Sequence[float]) -> float:
+    """Ours in units of the floor: the median of pairs that were measured side by side,
+    so that what else runs on the machine slows both."""
+    return median(one / other for one, other in zip(ours, floor))
+
+
 def turns(rounds: int, seconds: float = 8) -> Iterator[int]:
     """As many rounds, but none begins when the time is up: what is slow is measured
     less often. Two at least are, if two are wanted."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .figures import Measured, Sample, both, clocks, middle, turns
+from .figures import Measured, Sample, both, clocks, median, paired, turns
 from .sides import OURS, Job, side
 
 SIZE = 1 << 30
@@ -96,9 +96,10 @@ def compared(
     """How many times as fast as `find`. By CPU in gdb, which does all of the work; by
     the clock in lldb, whose server may do some."""
     clock = {"gdb": "cpu", "lldb": "wall"}[debugger]
-    mine, least = (both(middle(samples))[clock] for samples in (ours, floor))
+    mine, least = ([both(one)[clock] for one in samples] for samples in (ours, floor))
     details.update(clocks(ours, floor))
-    measured = Measured(least / mine, mine, least, "ms", details=details)
+    times = paired(least, mine)
+    measured = Measured(times, median(mine), median(least), "ms", details=details)
     found = {sample.counted for sample in ours}
     if found != {BLOCKS}:
         measured.failure = f"{sorted(found)} of {BLOCKS} blocks were found"

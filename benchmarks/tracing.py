@@ -8,7 +8,7 @@ and 64 bytes and goes on.
 import json
 from typing import Any
 
-from .figures import Measured, Sample, clocks, median
+from .figures import Measured, Sample, clocks, median, paired
 from .sides import BARE, in_the_interpreter
 
 HITS_PER_CALL = 5
@@ -40,10 +40,7 @@ def trace(debugger: str, arch: str, rounds: int) -> Measured:
             hits = HITS_PER_CALL * calls
             floor.append(bare.bench(do="bare", places=places, hits=hits))
     found = {"ours": ours, "floor": floor}
-    rates = {
-        who: median(hits / wall for hits, _, wall in runs)
-        for who, runs in found.items()
-    }
+    rates = {who: [n / wall for n, _, wall in runs] for who, runs in found.items()}
     samples = {
         who: [Sample(1000 * cpu, 1000 * wall) for _, cpu, wall in found[who]]
         for who in rates
@@ -53,8 +50,9 @@ def trace(debugger: str, arch: str, rounds: int) -> Measured:
         "hits of one run": ours[-1][0],
         "said": said,
     }
-    ratio = rates["ours"] / rates["floor"]
-    return Measured(ratio, rates["ours"], rates["floor"], "hits/s", details=details)
+    ratio = paired(rates["ours"], rates["floor"])
+    middle = {who: median(each) for who, each in rates.items()}
+    return Measured(ratio, middle["ours"], middle["floor"], "hits/s", details=details)
 
 
 def points(session: Any, calls: int) -> "list[str]":

@@ -38,20 +38,22 @@ class Kernel:
         self._names = ORDER.get(platform.machine(), ()) if os.name == "posix" else ()
         self._format = struct.Struct(f"<{len(self._names)}Q")
         self._buffer = ctypes.create_string_buffer(self._format.size)
+        self._piece = Piece(ctypes.addressof(self._buffer), self._format.size)
         self._call: Any = getattr(ctypes.CDLL(None), "ptrace", None)
         if self._call is None:
             self._names = ()
         else:
+            numbers = (ctypes.c_long, ctypes.c_int, ctypes.c_size_t)
+            self._call.argtypes = (*numbers, ctypes.POINTER(Piece))
             self._call.restype = ctypes.c_long
 
     def registers(self, thread: int) -> "dict[str, int]":
         """By name; empty if the kernel does not give them, or not just these."""
         if not self._names:
             return {}
-        piece = Piece(ctypes.addressof(self._buffer), self._format.size)
-        done = self._call(
-            GETREGSET, thread, ctypes.c_void_p(NT_PRSTATUS), ctypes.byref(piece)
-        )
+        piece = self._piece
+        piece.size = self._format.size
+        done = self._call(GETREGSET, thread, NT_PRSTATUS, ctypes.byref(piece))
         if done != 0 or piece.size != self._format.size:
             return {}
-        return dict(zip(self._names, self._format.unpack(self._buffer.raw)))
+        return dict(zip(self._names, self._format.unpack(self._buffer)))

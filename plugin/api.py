@@ -16,53 +16,33 @@ The engine's files that they follow: lib/Backend/InterpreterThunkEmitter.cpp (bl
 frame, code), lib/Runtime/Language/JavascriptStackWalker.h (Layout),
 lib/Runtime/Base/CallInfo.h (CallInfo), lib/Runtime/Base/FunctionBody.cpp (Function),
 lib/Runtime/Library/TaggedInt.h and JavascriptNumber.inl (JsValue).
+
+`X as X` is how a name is passed on: the list of them all stands in `__init__`.
 """
 
-from .chakra.layout import CallInfo, Layout
-from .chakra.locate import NotFound
-from .chakra.objects import Function
-from .chakra.values import JsValue
-from .checklist.model import Check, Diagnosis, Mend
-from .inspection import inspect
-from .report.as_json import to_json
-from .report.model import (
-    CodeLine,
-    FramePart,
-    Pointer,
-    Report,
-    StackWord,
-    ThunkPart,
-)
-from .snapshot import SnapshotError, SnapshotTarget
-from .snapshot import load as load_snapshot
-from .target import Frame, Region, Symbol, Target, ThunkError, Unreadable
-from .trace.model import Trace
-
-__all__ = [
-    "CallInfo",
-    "Check",
-    "CodeLine",
-    "Diagnosis",
-    "Frame",
-    "FramePart",
-    "Function",
-    "JsValue",
-    "Layout",
-    "Mend",
-    "NotFound",
-    "Pointer",
-    "Region",
-    "Report",
-    "SnapshotError",
-    "SnapshotTarget",
-    "StackWord",
-    "Symbol",
-    "Target",
-    "ThunkError",
-    "ThunkPart",
-    "Trace",
-    "Unreadable",
-    "inspect",
-    "load_snapshot",
-    "to_json",
-]
+from .chakra.layout import CallInfo as CallInfo
+from .chakra.layout import Layout as Layout
+from .chakra.locate import NotFound as NotFound
+from .chakra.objects import Function as Function
+from .chakra.values import JsValue as JsValue
+from .checklist.model import Check as Check
+from .checklist.model import Diagnosis as Diagnosis
+from .checklist.model import Mend as Mend
+from .inspection import inspect as inspect
+from .report.as_json import to_json as to_json
+from .report.model import CodeLine as CodeLine
+from .report.model import FramePart as FramePart
+from .report.model import Pointer as Pointer
+from .report.model import Report as Report
+from .report.model import StackWord as StackWord
+from .report.model import ThunkPart as ThunkPart
+from .snapshot import SnapshotError as SnapshotError
+from .snapshot import SnapshotTarget as SnapshotTarget
+from .snapshot import load_snapshot as load_snapshot
+from .target import Frame as Frame
+from .target import Region as Region
+from .target import Symbol as Symbol
+from .target import Target as Target
+from .target import ThunkError as ThunkError
+from .target import Unreadable as Unreadable
+from .trace.model import Trace as Trace

@@ -19,7 +19,7 @@ from .report.page import Style
 from .report.text import Detail, render
 from .report.written import add_options, to_stdout, write_files
 from .session.arguments import add_run
-from .snapshot import load
+from .snapshot import load_snapshot
 from .status import STATUS, USAGE_ERROR
 from .target import ThunkError, one_line
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _replay(options: argparse.Namespace) -> int:
     ready()
-    target = load(options.file)
+    target = load_snapshot(options.file)
     report = inspect(target, _number(options.address))
     options.status = STATUS[report.verdict]
     write_files(report, options)

@@ -123,7 +123,7 @@ class SnapshotTarget:
         return self._frames[:limit]
 
 
-def load(path: str) -> SnapshotTarget:
+def load_snapshot(path: str) -> SnapshotTarget:
     """Read a snapshot file, of 64 MiB at the most. SnapshotError, with one line, for
     whatever is wrong: no such file, no snapshot, a damaged one."""
     try:

@@ -13,7 +13,7 @@ from thunk_inspect.chakra.values import JsValue
 from thunk_inspect.checklist.model import Check, Diagnosis
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.model import Report
-from thunk_inspect.snapshot import load
+from thunk_inspect.snapshot import load_snapshot
 from thunk_inspect.trace.model import (
     CALL,
     STRAIGHT,
@@ -75,7 +75,7 @@ def _saved(arch: str, convention: str, fault: str) -> Report:
             assert not answer.error, answer.error
         finally:
             session.close()
-        return inspect(load(f"{folder}/file.json"))
+        return inspect(load_snapshot(f"{folder}/file.json"))
 
 
 def report_of(

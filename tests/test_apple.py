@@ -19,7 +19,7 @@ from thunk_inspect.checklist.walking import walk_calls
 from thunk_inspect.inspection import find_thunk, inspect
 from thunk_inspect.report import backtrace
 from thunk_inspect.report.as_json import to_json
-from thunk_inspect.snapshot import SnapshotTarget, load
+from thunk_inspect.snapshot import SnapshotTarget, load_snapshot
 from thunk_inspect.target import Memory
 
 ADDRESS_BITS = 47
@@ -78,7 +78,7 @@ def test_a_saved_process(gdb: Session, tmp_path: Path) -> None:
     document = as_on_macos(saved(gdb))
     path = tmp_path / "macos.json"
     path.write_text(json.dumps(document))
-    report = validated(json.loads(to_json(inspect(load(str(path))))))
+    report = validated(json.loads(to_json(inspect(load_snapshot(str(path))))))
     assert report["target"]["os"] == "macos"
     assert report["verdict"] == "sound"
     assert report["thunk"]["block_size"] == 16384

@@ -9,7 +9,7 @@ from reports import Document, arguments, validated, without_source
 from sessions import Session
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
-from thunk_inspect.snapshot import load
+from thunk_inspect.snapshot import load_snapshot
 
 # There is one prefix for all: on one worker they wait for nobody.
 pytestmark = pytest.mark.xdist_group("wine")
@@ -69,7 +69,7 @@ def test_a_snapshot(session: Session) -> None:
     path = session.folder / "snapshot.json"
     assert not session.run(f"thunk-snapshot {path}").error
     validated(json.loads(path.read_text()))
-    again = validated(to_dict(inspect(load(str(path)))))
+    again = validated(to_dict(inspect(load_snapshot(str(path)))))
     assert without_source(again) == without_source(live)
 
 

@@ -29,7 +29,7 @@ from thunk_inspect.cli import main
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.report.text import Detail, render
-from thunk_inspect.snapshot import MAX_FILE, MAX_VALUES, load
+from thunk_inspect.snapshot import MAX_FILE, MAX_VALUES, load_snapshot
 from thunk_inspect.target import ThunkError, one_line
 
 MORE = 50 if SWEEP_ALL else 1
@@ -50,7 +50,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> List[Document]:
 def judged(path: Path) -> None:
     """A file is refused in one plain line, or gives a report of the format."""
     try:
-        report = inspect(load(str(path)))
+        report = inspect(load_snapshot(str(path)))
     except ThunkError as error:
         line = one_line(error)
         assert line and plain(line) and "\n" not in line

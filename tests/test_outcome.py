@@ -15,7 +15,7 @@ from thunk_inspect.report.page import Style
 from thunk_inspect.report.text import Detail, render
 from thunk_inspect.session.outcome import read_outcome
 from thunk_inspect.session.seam import STOPPED, Order, Outcome, write_outcome
-from thunk_inspect.snapshot import load
+from thunk_inspect.snapshot import load_snapshot
 from thunk_inspect.trace.model import (
     CALL,
     STRAIGHT,
@@ -99,7 +99,7 @@ def test_a_report(
     gdb.go_on_to("header")
     path = tmp_path / "snapshot.json"
     assert not gdb.run(f"thunk-snapshot {path}").error
-    report = inspect(load(str(path)))
+    report = inspect(load_snapshot(str(path)))
     assert report.thunk and report.claims and report.stack
     check(tmp_path, report)
     report.trace = TRACE

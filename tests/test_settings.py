@@ -12,7 +12,7 @@ from reports import validated
 from sessions import Session
 from thunk_inspect.chakra.locate import Locator, NotFound
 from thunk_inspect.settings import ARGUMENTS, AUTO, BLOCK_SIZE, COLOUR, SETTINGS
-from thunk_inspect.snapshot import load, save
+from thunk_inspect.snapshot import load_snapshot, save
 from thunk_inspect.target import Memory, ThunkError
 
 
@@ -183,4 +183,4 @@ def test_a_snapshot_with_a_strange_block_size(value: object, tmp_path: Path) -> 
     saved["block_size"] = value
     (tmp_path / "saved").write_text(json.dumps(saved))
     with pytest.raises(ThunkError, match="block_size"):
-        load(str(tmp_path / "saved"))
+        load_snapshot(str(tmp_path / "saved"))

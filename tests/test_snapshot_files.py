@@ -13,7 +13,7 @@ from conftest import Console
 from reports import Document, validated
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
-from thunk_inspect.snapshot import SnapshotTarget, load
+from thunk_inspect.snapshot import SnapshotTarget, load_snapshot
 from thunk_inspect.target import ThunkError
 
 Path_ = List[Any]
@@ -45,7 +45,7 @@ def refused(text: str, folder: Path) -> str:
     path = folder / "damaged.json"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(ThunkError) as error:
-        inspect(load(str(path)))
+        inspect(load_snapshot(str(path)))
     line = str(error.value)
     assert line and "\n" not in line
     return line

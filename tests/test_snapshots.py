@@ -11,7 +11,7 @@ from reports import Document, validated, without_source
 from sessions import INTERPRETER, Session
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
-from thunk_inspect.snapshot import load
+from thunk_inspect.snapshot import load_snapshot
 
 STATUS = {"sound": 0, "broken": 1, "undecided": 3}
 
@@ -41,7 +41,7 @@ def saved_here(session: Session) -> Tuple[Document, Path]:
 
 
 def replayed(path: Path) -> Document:
-    return validated(to_dict(inspect(load(str(path)))))
+    return validated(to_dict(inspect(load_snapshot(str(path)))))
 
 
 def check_replay(session: Session) -> None:

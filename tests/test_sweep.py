@@ -44,7 +44,7 @@ from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.report.model import Report
 from thunk_inspect.report.text import Detail, render
-from thunk_inspect.snapshot import load
+from thunk_inspect.snapshot import load_snapshot
 from thunk_inspect.target import LINE, PAGE, ThunkError
 
 LONGEST = 5.0
@@ -240,7 +240,7 @@ def test_every_command_through_it(known: Known, tmp_path: Path) -> None:
                 validated(json.loads(said))
             if "snapshot" in command and said.startswith("saved"):
                 validated(json.loads(places["file"].read_text()))  # type: ignore[attr-defined]
-                load(str(places["file"]))
+                load_snapshot(str(places["file"]))
 
 
 def test_a_stack_with_a_hole(tmp_path_factory: pytest.TempPathFactory) -> None:

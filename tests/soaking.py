@@ -8,8 +8,10 @@ from typing import List, NamedTuple
 
 from sessions import INTERPRETER, Session
 
-WARM = 100
+WARM = 200
 """Commands before the first measure: until then things are imported and remembered."""
+SLICE = 20
+"""Commands between two measures."""
 CALLS = 1_000_000
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -48,11 +50,15 @@ class Soaked(NamedTuple):
     after: Left
     seconds: List[float]
     """Of each command, without the way to its stop."""
+    sizes: List[int]
+    """KiB before, and after each SLICE of commands."""
 
     @property
     def growth(self) -> float:
-        """KiB in 1,000 commands."""
-        return (self.after.rss - self.before.rss) * 1000 / len(self.seconds)
+        """KiB in 1,000 commands, by the middle slice: what piles up does so in each,
+        a table that becomes twice as large does so once."""
+        grown = [after - before for before, after in zip(self.sizes, self.sizes[1:])]
+        return median(grown) * 1000 / SLICE
 
     def middle(self, share: slice) -> float:
         return 1000 * median(self.seconds[share])
@@ -84,8 +90,11 @@ def soak(session: Session, kind: Kind, count: int, warm: int = WARM) -> Soaked:
         session.run("continue")
     _repeat(session, kind, warm)
     before = left(session.debugger.pid)
-    seconds = _repeat(session, kind, count)
-    return Soaked(before, left(session.debugger.pid), seconds)
+    seconds, sizes = [], [before.rss]
+    for _ in range(count // SLICE):
+        seconds += _repeat(session, kind, SLICE)
+        sizes.append(left(session.debugger.pid).rss)
+    return Soaked(before, left(session.debugger.pid), seconds, sizes)
 
 
 def _repeat(session: Session, kind: Kind, count: int) -> List[float]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 import lldb
@@ -42,6 +42,12 @@ HEED = 0.2
 LOST = -1
 """lldb's exit status of a process that was gone when it asked."""
 NOTHING = (lldb.eStopReasonInvalid, lldb.eStopReasonNone, lldb.eStopReasonTrace)
+OF_ITS_OWN = (
+    lldb.eStopReasonSignal,
+    lldb.eStopReasonException,
+    lldb.eStopReasonWatchpoint,
+)
+"""A thread's reason to stop that no break point is."""
 _running: "list[LldbRunner]" = []
 """Whose break points are on."""
 
@@ -73,6 +79,8 @@ class LldbRunner:
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stay: Optional[Stop] = None
+        self._stops: dict[int, int] = {}
+        """Of the user's break points, at the start."""
         self._late = False
         self._asked = False
         """Whether ^C was pressed."""
@@ -106,6 +114,11 @@ class LldbRunner:
             made = self._target.BreakpointCreateByName(name)
             self._call_back(made)
             self._names.append(made)
+
+    def _users(self) -> "Iterator[Any]":
+        ours = {*self._points, *(made.GetID() for made in self._names)}
+        all_there_are = self._target.breakpoint_iter()
+        return (one for one in all_there_are if one.GetID() not in ours)
 
     def _call_back(self, made: Any) -> None:
         before = set(self._python)
@@ -167,6 +180,7 @@ class LldbRunner:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stay = self._stayed = None
         self._late = False
+        self._stops = {one.GetID(): _stops(one) for one in self._users()}
         was_async = self._debugger.GetAsync()
         self._debugger.SetAsync(False)
         _running.append(self)
@@ -248,46 +262,55 @@ class LldbRunner:
         if state == lldb.eStateExited:
             return self._exit()
         stopped = state == lldb.eStateStopped
-        theirs = self._not_ours() if stopped else None
-        if theirs is not None:
-            return Stop(ELSEWHERE, f"break point {theirs}")
+        for thread, number in self._not_ours() if stopped else ():
+            self._process.SetSelectedThread(thread)
+            return Stop(ELSEWHERE, f"break point {number}")
         if self._stay:
             return self._stay
         if not stopped:
             return Stop(ELSEWHERE, "the process is gone or crashed")
         for thread in self._process:
             reason = thread.GetStopReason()
+            if reason not in OF_ITS_OWN:
+                continue
+            self._process.SetSelectedThread(thread)
             if reason == lldb.eStopReasonSignal:
                 return self._signal(thread)
-            if reason == lldb.eStopReasonException:
-                return Stop(SIGNALLED, thread.GetStopDescription(80))
-            if reason == lldb.eStopReasonWatchpoint:
-                return Stop(ELSEWHERE, thread.GetStopDescription(80))
+            watched = reason == lldb.eStopReasonWatchpoint
+            said = thread.GetStopDescription(80)
+            return Stop(ELSEWHERE if watched else SIGNALLED, said)
         if self._late:
             return Stop(TIME_UP, "time is up")
         return Stop(INTERRUPTED, "interrupted")
 
-    def _not_ours(self) -> Optional[int]:
-        """A break point of the user's that a thread stopped at, perhaps where one of
-        ours is too. A thread's data are pairs: break point, location."""
+    def _not_ours(self) -> "Iterator[tuple[Any, int]]":
+        """Threads at a break point of the user's, perhaps where one of ours is too."""
         for thread in self._process:
             if thread.GetStopReason() == lldb.eStopReasonBreakpoint:
                 number = self._theirs(thread)
                 if number is not None:
-                    return number
-        return None
+                    yield thread, number
 
     def _theirs(self, thread: Any) -> Optional[int]:
-        ours = {*self._points, *(made.GetID() for made in self._names)}
+        """The user's break point that was to stop this thread, told by its count: a
+        thread's data, pairs of break point and location, name all that are there. One
+        that was there once only is gone by now, and so are the data."""
+        if not thread.GetStopReasonDataCount():
+            return next(filter(self._gone, self._stops), None)
         for n in range(0, thread.GetStopReasonDataCount(), 2):
             number = int(thread.GetStopReasonDataAtIndex(n))
             made = self._target.FindBreakpointByID(number)
-            if number in ours or not made.IsValid() or made.IsInternal():
+            if number not in self._stops or self._gone(number):
+                continue
+            if made.GetAutoContinue() or _stops(made) <= self._stops[number]:
                 continue
             # Its condition may not hold, and the stop be ours.
             if not (self._stay and made.GetCondition()):
                 return number
         return None
+
+    def _gone(self, number: int) -> bool:
+        return not self._target.FindBreakpointByID(number).IsValid()
 
     def _exit(self) -> Stop:
         """A signal's number is given as the exit status, and nothing tells them apart
@@ -330,3 +353,9 @@ class LldbRunner:
             function = self._python.pop(name, None)
             getattr(function, "__globals__", {}).pop(name, None)
         self._functions.clear()
+
+
+def _stops(made: Any) -> int:
+    """How often lldb has meant to stop there, but for a number that does not matter: a
+    hit is counted where the condition holds, or is one of those to be ignored."""
+    return int(made.GetHitCount()) + int(made.GetIgnoreCount())

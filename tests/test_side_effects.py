@@ -113,8 +113,9 @@ def memory_of(session: Session) -> str:
             if command_of(pid) == "chakra_like\n"
         ]
         return whole_memory(pid)
-    thunk = session.json()["thunk"]
-    block, sp = int(thunk["block"], 16), session.debugger.number("$sp")
+    # Not the selected frame's SP: one that lldb calls synthetic has no registers.
+    report = session.json()
+    block, sp = int(report["thunk"]["block"], 16), int(report["registers"]["sp"], 16)
     found = hashlib.sha256()
     for start, size in ((block, 4096), (sp - 2048, 6144), *written(session.arch)):
         found.update(dumped(session, start, size))

@@ -1,113 +1,41 @@
 """What a broken process may hold: counts without end, layouts where no memory is,
-chains that loop, names that command a terminal, blocks in odd places and in thousands.
+chains that loop, blocks in odd places and in thousands.
 """
 
 import copy
 import json
 import struct
-import time
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import pytest
 
+from content import (
+    FREE,
+    SHORT,
+    WINDOWS,
+    Case,
+    chain_of,
+    layout_of,
+    say,
+    say_all,
+    with_memory,
+    word,
+)
+from content import (
+    case as case,
+)
 from faulty import (
-    CALLS,
-    SWEEP_ALL,
-    Fault,
     Faulty,
-    TargetSession,
     checks,
-    other,
-    plain,
     saved,
     unreadable,
 )
-from hostile import HOSTILE
-from reports import Document, validated
-from thunk_inspect.commands.run import run_command
+from reports import Document
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.model import Report
 from thunk_inspect.target import PAGE, ThunkError
 
-SOUND, LINUX, WINDOWS = CALLS[0], CALLS[4], CALLS[5]
-LONGEST = 10.0
-"""Seconds for one command, whatever it meets; nearly all take some milliseconds."""
-FREE = 0x7000_0000_0000
-"""Where nothing of the process is."""
 pytestmark = pytest.mark.xdist_group("sweep")
-Case = Tuple[Document, Report]
-
-
-@pytest.fixture(scope="module", params=(SOUND, LINUX), ids=("arm64", "x64"))
-def case(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Case:
-    """A sound call at the interpreter's first instruction."""
-    document = saved(request.param, tmp_path_factory)
-    report = inspect(Faulty(document))
-    assert report.verdict == "sound"
-    return document, report
-
-
-COMMANDS = (
-    "thunk-inspect --all --bytes",
-    "thunk-inspect --json",
-    "thunk-bt --all",
-    "thunk-bt --json",
-    "thunk-compare --all",
-    "thunk-find",
-    "thunk-layout",
-)
-
-
-def say(target: Faulty, command: str) -> str:
-    """What a command says, in time: plain lines, or one that says why not."""
-    name, _, words = command.partition(" ")
-    fresh = target.again(target.fault)
-    fresh.remembers = False
-    started = time.monotonic()
-    try:
-        text = run_command(name, words, TargetSession(fresh))
-    except ThunkError as error:
-        text = str(error)
-        assert text and "\n" not in text
-    assert time.monotonic() - started < LONGEST, command
-    assert plain(text), command
-    if "--json" in command and text.startswith("{"):
-        validated(json.loads(text))
-    return text
-
-
-SHORT = ("thunk-inspect --all", "thunk-bt --all", "thunk-layout")
-"""For what is tried often; `THUNK_SWEEP=all` tries all of them there too."""
-
-
-def say_all(target: Faulty, commands: Sequence[str] = COMMANDS) -> None:
-    for command in COMMANDS if SWEEP_ALL else commands:
-        say(target, command)
-
-
-def both(*faults: Fault) -> Fault:
-    def fault(address: int, n: int, data: bytes, size: int) -> bytes:
-        for one in faults:
-            data = one(address, n, data, size)
-        return data
-
-    return fault
-
-
-def word(address: int, value: int) -> Fault:
-    return other(address, struct.pack("<Q", value & (1 << 64) - 1))
-
-
-def layout_of(report: Report) -> int:
-    assert report.layout
-    return report.layout.address
-
-
-def with_memory(document: Document, *pieces: Tuple[int, bytes]) -> Document:
-    more = [{"address": hex(a), "bytes": data.hex()} for a, data in pieces]
-    return {**document, "memory": [*document["memory"], *more]}
 
 
 class Endless(Faulty):
@@ -179,23 +107,6 @@ def test_a_layout_at_the_end_of_a_page(case: Case) -> None:
 # Chains that loop, or lead where they should not.
 
 
-def chain_of(target: Faulty, report: Report) -> Dict[str, int]:
-    """The places of the words that lead from the layout to the stub."""
-    assert report.layout and report.layout.function and report.thunk
-    function, offsets = report.layout.function, report.thunk.offsets
-    assert offsets
-    return {
-        "function": layout_of(report),
-        "type": function.address + 8,
-        "info": function.address + offsets["function_info"],
-        "entry": function.info,
-        "body": function.info + offsets["function_proxy"],
-        "stub": function.body + offsets["dynamic_thunk"],
-        "back": function.body + 0x10,
-        "name": function.body + offsets["dynamic_thunk"] + 0x38,
-    }
-
-
 @pytest.mark.parametrize(
     "link", ["function", "type", "info", "entry", "body", "stub", "back", "name"]
 )
@@ -233,87 +144,6 @@ def test_frames_that_loop(case: Case) -> None:
             text = say(astray, "thunk-bt --all")
             assert text.strip().splitlines()[-1].strip().startswith("(")
             say_all(astray, SHORT[:1])
-
-
-# Names and strings.
-
-NAMES = [
-    *HOSTILE,
-    "\x9b31mred\x9c",
-    "a\u200bb\u200dc\ufeff",
-    *(chr(mark) + "x" for mark in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
-    "\u2028line\u2029",
-    "[red]x[/red]",
-    "../../x",
-    "{0}{1!r}%s%n",
-    "\ud83d\ude00",
-]
-
-
-def units(text: str) -> bytes:
-    return text.encode("utf-16-le", "surrogatepass")
-
-
-def named(document: Document, report: Report, name: str, length: int = -1) -> Faulty:
-    place = chain_of(Faulty(document), report)["name"]
-    text = units(name)
-    count = len(text) // 2 if length < 0 else length
-    told = word(place, FREE), other(place + 8, struct.pack("<I", count & 0xFFFFFFFF))
-    return Faulty(with_memory(document, (FREE, text + b"\0\0")), both(*told))
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_names_that_command(case: Case, name: str) -> None:
-    """Shown as it is, or not at all: never obeyed by a terminal."""
-    document, report = case
-    target = named(document, report, name)
-    say_all(target, SHORT)
-    judged = inspect(target.again(target.fault))
-    assert judged.layout and judged.layout.function and judged.verdict == "sound"
-    shown = judged.layout.function.name
-    assert shown is None or shown.isprintable()
-
-
-@pytest.mark.parametrize("length", (0, 1, 200, 256, 257, 1 << 31, (1 << 32) - 1))
-def test_names_without_end(case: Case, length: int) -> None:
-    document, report = case
-    target = named(document, report, "x" * 200, length)
-    say_all(target)
-    judged = inspect(target.again(target.fault))
-    assert judged.layout and judged.layout.function
-    assert judged.layout.function.name == ("x" * 200 if length == 200 else None)
-
-
-def with_string(document: Document, report: Report, text: bytes, length: int) -> Faulty:
-    """The same call with a string as its first argument."""
-    assert report.layout and report.layout.function_address
-    right = Faulty(document)
-    kind = struct.unpack("<Q", right.right(report.layout.function_address + 8, 8))[0]
-    library = struct.unpack("<Q", right.right(kind + 8, 8))[0]
-    thing = struct.pack("<4Q", 0, FREE + 0x100, FREE + 0x200, length)
-    data = thing.ljust(0x100, b"\0") + struct.pack("<2Q", 7, library)
-    piece = (FREE, data.ljust(0x200, b"\0") + text)
-    fault = word(layout_of(report) + 24, FREE)
-    return Faulty(with_memory(document, piece), fault)
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_strings_that_command(case: Case, name: str) -> None:
-    document, report = case
-    text = units(name)
-    target = with_string(document, report, text, len(text) // 2)
-    layout = json.loads(say(target, f"thunk-layout --json {layout_of(report):#x}"))
-    value = layout["args"][1]
-    assert value["kind"] == "object" and value["text"].startswith('"'), value
-    say_all(target, SHORT)
-
-
-@pytest.mark.parametrize("length", (0, 1000, (1 << 31) - 1, 1 << 31, (1 << 32) - 1))
-def test_strings_without_end(case: Case, length: int) -> None:
-    document, report = case
-    target = with_string(document, report, units("x" * 60), length)
-    say_all(target)
-    say(target, f"thunk-layout {layout_of(report):#x}")
 
 
 # Blocks in odd places, and very many.

@@ -22,7 +22,7 @@ from hostile import harmless
 from programs import ROOT
 from reports import Document
 from sessions import Session
-from test_content import named
+from test_names import named
 from thunk_inspect.commands.run import run_command
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report import files
@@ -58,9 +58,11 @@ DEBUGGERS_RUN = (
 OURS = {
     ("gdb/session.py", "name"): "an expression's word, as the user typed it",
     ("gdb/target.py", "name"): "a linkage name: a constant of the core",
+    ("gdb/target.py", "arch.pc"): "a register's name: a constant of the core",
     ("gdb/runner.py", "name"): "a linkage name: a constant of the core",
     ("gdb/runner.py", "condition"): "the condition of the user's own break point",
     ("lldb/commands.py", "add"): "a constant",
+    ("lldb/registers.py", "ASK"): "a constant",
     ("lldb/commands.py", "last"): "the names of our commands",
     ("lldb/commands.py", "line"): "the user's own line, to be completed",
 }

@@ -20,7 +20,7 @@ FEW = 3
 """Registers that are asked for one by one."""
 DIGITS = 2 * WORD
 WHOLE = f"[0-9a-fA-F]{{{DIGITS}}}"
-ANSWER = "response: "
+ASK, ANSWER = "process plugin packet send g", "response: "
 
 
 class Registers:
@@ -54,8 +54,7 @@ class Registers:
         asked it for last, and in an order that another kind of stub may not have."""
         result = lldb.SBCommandReturnObject()
         context = lldb.SBExecutionContext(frame)
-        command = "process plugin packet send g"
-        self._interpreter.HandleCommand(command, context, result, False)
+        self._interpreter.HandleCommand(ASK, context, result, False)
         digits = (result.GetOutput() or "").partition(ANSWER)[2].strip()
         found = _words(digits, arch.registers)
         if not found:

@@ -305,12 +305,17 @@ EXECUTED = {
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},
     "lldb/commands.py": {"{} --completion-type symbol {}", "{} {}"},
+    "lldb/registers.py": {"ASK"},  # the packet g, which reads registers
 }
 """Every command that the plugin gives to a debugger. None of them runs code in the
 process but `continue`, which is what a trace is; scripted.py is loaded only into
 debuggers that a session of ours has started."""
-EVALUATED = {"gdb/target.py": {"&'{}'"}, "gdb/runner.py": {"&'{}'"}}
-"""What gdb evaluates: addresses of symbols; by a local name, registers at a hit."""
+EVALUATED = {
+    "gdb/target.py": {"&'{}'", "${}"},
+    "gdb/runner.py": {"&'{}'", "${}"},
+}
+"""What gdb evaluates: addresses of symbols, and registers of a known machine; by a
+local name, those at a hit."""
 FORBIDDEN = {
     "EvaluateExpression",
     "CreateValueFromExpression",

@@ -82,7 +82,8 @@ fuzz: install
 # Every fault at every place, and fifty times as many files.
 sweep: install
 	THUNK_SWEEP=all $(VENV)/bin/python -m pytest -n $(WORKERS) \
-	    tests/test_sweep.py tests/test_fuzz_files.py tests/test_content.py
+	    tests/test_sweep.py tests/test_fuzz_files.py tests/test_content.py \
+	    tests/test_names.py
 
 # SOAK="--in gdb --kind trace" and the like.
 soak: install

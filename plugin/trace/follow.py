@@ -68,6 +68,10 @@ class Follower:
         self._about_to: dict[int, Hit] = {}
         self._generating: dict[int, list[tuple[int, Optional[int]]]] = {}
         self._rounds: dict[int, int] = {}
+        self._last: dict[int, Hit] = {}
+        self._twice = False
+        """Whether a hit is just as the last one of its thread. Some lldb tell one twice
+        where several threads hit at once."""
 
     def add(self, watch: Watch) -> None:
         """Under watch from now on, in the place of what was at its address before."""
@@ -84,6 +88,8 @@ class Follower:
         kind, thread = hit.point.kind, hit.thread
         if kind != RETURNED:
             self._rounds[thread] = 0
+        self._twice = self._last.get(thread) == hit
+        self._last[thread] = hit
         if kind == GENERATING:
             return self._generates(hit)
         if kind == GENERATED:
@@ -163,6 +169,8 @@ class Follower:
 
     def _entered(self, hit: Hit) -> list[Seen]:
         watch = self.watches[hit.point.address]
+        if self._twice and watch.dispatch:
+            return []
         call, stack = self._new_call(hit, watch), self._stack(hit)
         site = self._about_to.pop(hit.thread, None)
         if call is None:
@@ -252,7 +260,7 @@ class Follower:
             return []
         stack, call = self._stack(hit), self._returning(hit)
         if call is None:
-            self.strangers += 1
+            self.strangers += not self._twice
             return []
         seen = self._seen(hit, call, judge.returned(call, hit, self.arch))
         del stack[stack.index(call) :]

@@ -10,6 +10,7 @@ from typing import Dict, List, Set, Tuple
 
 import pytest
 
+from following import SOUND, Process
 from reports import Document, arguments
 from sessions import Session
 from test_trace import EVERYWHERE, STEPS
@@ -290,3 +291,19 @@ def test_a_break_point_that_does_not_stop(session: Session, which: int) -> None:
     document = trace(session)
     assert document["ended"] == "exited with 0"
     assert (document["calls"], document["failures"]) == (ALL, 0)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_hit_that_is_told_twice(name: str) -> None:
+    """As lldb 14 does where several threads hit at once: it is one call, and one return
+    of it; and the next call is another, however alike."""
+    process = Process(name)
+    for number in (1, 2):
+        first = process.entry()
+        assert {one.call.number for one in first if one.call} == {number}
+        assert process.entry() == []
+        process.dispatch()
+        process.arrival()
+        assert [one.depth for one in process.leave()] == [1]
+        assert process.leave() == []
+    assert process.follower.strangers == 0

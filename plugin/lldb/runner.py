@@ -294,14 +294,16 @@ class LldbRunner:
     def _theirs(self, thread: Any) -> Optional[int]:
         """The user's break point that was to stop this thread, told by its count: a
         thread's data, pairs of break point and location, name all that are there. One
-        that was there once only is gone by now, and so are the data."""
+        that was there for once is gone by now, and mostly the data too."""
         if not thread.GetStopReasonDataCount():
             return next(filter(self._gone, self._stops), None)
         for n in range(0, thread.GetStopReasonDataCount(), 2):
             number = int(thread.GetStopReasonDataAtIndex(n))
             made = self._target.FindBreakpointByID(number)
-            if number not in self._stops or self._gone(number):
+            if number not in self._stops:
                 continue
+            if self._gone(number):
+                return number
             if made.GetAutoContinue() or _stops(made) <= self._stops[number]:
                 continue
             # Its condition may not hold, and the stop be ours.

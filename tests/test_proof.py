@@ -5,6 +5,7 @@ only counted.
 """
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,26 @@ def test_mutants_are_judged_as_they_run(first: int) -> None:
         undecided[outcome.kind] += not outcome.decided
     chosen = sum(count for kind, count in undecided.items() if kind != "bit")
     assert chosen <= 0.03 * SHARE, undecided
+
+
+def test_any_stub_of_those_alike_tells_the_same() -> None:
+    """A report shows the stub of the call in hand, which is not the one that the proof
+    followed first."""
+    compared = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + SHARE):
+        facts = proved(mutant_of(seed))
+        if facts is None:
+            continue
+        number = random.Random(seed).randrange(facts.thunk.stub_count)
+        other = facts.in_stub(number)
+        told = [
+            {claim: finding.holds for claim, finding in one.claims.items()}
+            for one in (facts, other)
+        ]
+        assert told[0] == told[1], (seed, number)
+        place = other.call.insn.address if other.call else 0
+        compared += facts.thunk.stub_around(place) == number
+    assert compared > SHARE / 2
 
 
 @pytest.mark.parametrize("case", json.loads(FOUND_BY_FUZZING.read_text()), ids=str)

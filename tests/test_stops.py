@@ -128,11 +128,17 @@ def test_many_functions_and_nested_calls(
     that a call leads to can be found."""
     args = (convention, "none", "3", "--functions", "1200", "--nest", "3")
     session.load(*args, arch=arch)
+    shown = set()
     for level in range(4):
         session.go_to("depth_5")
         report = session.json()
+        thunk = report["thunk"]
+        shown.add(thunk["stub"])
+        offset = thunk["header_size"] + thunk["stub"] * thunk["stubs"]["size"]
+        assert f"+{offset:03x} " in session.run("thunk-inspect --bytes").output
         assert report["layout"]["function"]["name"] == f"nest_{level}"
         assert report["verdict"] == "sound"
+    assert len(shown) == 4
     found = session.json("thunk-find")
     assert len(found["blocks"]) >= (3 if arch == "x86_64" else 1)
 

@@ -122,11 +122,9 @@ class Locator(Blocks):
         thunk = self.block_running(pc) if pc is not None else None
         if thunk is None or pc is None:
             return None
-        at = pc - thunk.address
-        number: Optional[int] = (at - thunk.first_stub) // self.arch.stub_size
-        if at < thunk.first_stub or at >= thunk.epilogue:
-            number = None
-        return Found(thunk, f"pc is in its {thunk.part(pc)}", at=at, stub=number)
+        by = f"pc is in its {thunk.part(pc)}"
+        at, number = pc - thunk.address, thunk.stub_around(pc)
+        return Found(thunk, by, at=at, stub=number)
 
     def _return_register(self) -> Optional[Found]:
         """At the interpreter's first instruction: lr, or the word at [rsp]."""

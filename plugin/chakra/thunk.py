@@ -83,13 +83,18 @@ class Thunk:
         the same, each in its own page."""
         return _placeless(self.code, self.address, self.size)
 
+    def stub_around(self, address: int) -> Optional[int]:
+        """The stub that an address stands in; None outside of them."""
+        distance = address - self.address - self.first_stub
+        number = distance // self.arch.stub_size
+        return number if 0 <= number < self.stub_count else None
+
     def part(self, address: int) -> str:
         """`header`, `stub 7`, `epilogue` or `fill`, for an address in the block."""
-        offset = address - self.address
+        offset, number = address - self.address, self.stub_around(address)
         if offset < self.first_stub:
             return "header"
-        number = (offset - self.first_stub) // self.arch.stub_size
-        if number < self.stub_count:
+        if number is not None:
             return f"stub {number}"
         return "epilogue" if offset >= self.epilogue else "fill"
 

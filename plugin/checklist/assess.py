@@ -84,7 +84,10 @@ def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     function = _function(memory, facts, call, layout)
     if function is None and found.function is not None:
         function = try_function(memory, found.function, facts.offsets)
-    return Assessment(memory, found, facts, call, layout, function)
+    number = call.stub
+    if number is None and function is not None:
+        number = found.thunk.stub_number(function.stub)
+    return Assessment(memory, found, facts.in_stub(number), call, layout, function)
 
 
 def _function(

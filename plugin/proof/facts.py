@@ -24,6 +24,13 @@ class Saved(NamedTuple):
     """Offset of the storing instruction in the block."""
 
 
+class Asked(NamedTuple):
+    """What was known to those who wanted the proof; see `prove`."""
+
+    offsets: Optional[Offsets]
+    interpreters: frozenset[int]
+
+
 @dataclass(frozen=True)
 class Facts:
     thunk: Thunk
@@ -34,6 +41,14 @@ class Facts:
     """The path that most functions take."""
     untaken: dict[int, State]
     """States by offset where no valid call gets, such as at a guard's trap."""
+    asked: "Asked"
+
+    def in_stub(self, number: Optional[int]) -> "Facts":
+        """The same facts, shown by the instructions of one stub where it is one of
+        those that are alike."""
+        thunk = self.thunk
+        alike = number in range(thunk.stub_count) and number not in thunk.odd
+        return prove(thunk, self.convention, *self.asked, number) if alike else self
 
     @property
     def call(self) -> Optional[CallSite]:
@@ -219,18 +234,21 @@ def prove(
     convention: Convention,
     offsets: Optional[Offsets] = None,
     interpreters: frozenset[int] = frozenset(),
+    stub: Optional[int] = None,
 ) -> Facts:
     """Prove what can be proved of a block under a calling convention.
 
     `offsets`: the three offsets of the chain, when they are known from elsewhere than
     the header itself. `interpreters`: addresses of InterpreterThunk and
-    InterpreterAsmThunk, when they are known.
+    InterpreterAsmThunk, when they are known. `stub`: the one that is shown for all that
+    are like it; else it is the last.
     """
-    explorer = Explorer(thunk, convention, offsets)
+    explorer = Explorer(thunk, convention, offsets, stub)
     paths = tuple(explorer.explore())
     found = claims.judge(thunk, convention, interpreters, offsets, paths)
     main = _main_path(paths)
-    return Facts(thunk, convention, paths, found, main, explorer.untaken)
+    asked = Asked(offsets, interpreters)
+    return Facts(thunk, convention, paths, found, main, explorer.untaken, asked)
 
 
 __all__ = ["Facts", "Instruction", "Saved", "prove"]

@@ -51,11 +51,18 @@ class Explorer:
     """The work list. One object per proof."""
 
     def __init__(
-        self, thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
+        self,
+        thunk: Thunk,
+        convention: Convention,
+        offsets: Optional[Offsets],
+        stub: Optional[int] = None,
     ) -> None:
+        """`stub`: of those that are alike, the one that is followed for all of them;
+        the last if it is None, or none of them."""
         self.thunk = thunk
         self.convention = convention
         self.offsets = offsets
+        self.stub = stub
         self.execute = EXECUTE[thunk.arch.name]
         self.examples = examples_of(thunk, convention, offsets)
         self.paths: list[Path] = []
@@ -154,7 +161,8 @@ class Explorer:
             return None
         odd = [n for n in self.thunk.odd if n in good][:MAX_ODD_STUBS]
         alike = sorted(good - set(self.thunk.odd))
-        for number in [*odd, *alike[-1:]]:
+        followed = [self.stub] if self.stub in alike else alike[-1:]
+        for number in [*odd, *followed]:
             numbers = frozenset([number]) if number in odd else frozenset(alike)
             branch, copy = path.fork(), state.fork()
             branch.numbers = numbers

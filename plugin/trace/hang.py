@@ -94,7 +94,12 @@ def _in_thunk(
         thunk = _common(memory, arch, samples)
     if thunk is None:
         return None
-    finding = looping.facts.claims["R9"] if looping else None
+    finding = None
+    if looping and thunk:
+        places = (place for one in samples for place in (one.pc, one.back))
+        numbers = (thunk.stub_around(place) for place in places if place is not None)
+        number = next((n for n in numbers if n is not None), None)
+        finding = looping.facts.in_stub(number).claims["R9"]
     if finding and finding.holds is False:
         lines = list(finding.evidence)
     else:

@@ -236,7 +236,7 @@ def _back(call: Call, back: Optional[int]) -> list[str]:
 
 def _blame(call: Call, text: str, claim: str) -> str:
     """With the instruction that did it, where the proof names one."""
-    facts = call.watch.facts
+    facts = call.watch.facts.in_stub(call.stub)
     finding = facts.claims.get(claim)
     if finding and finding.holds is False and finding.evidence:
         return f"{text}: {finding.evidence[0]}"

@@ -26,6 +26,11 @@ class Unreadable(ThunkError):
         self.size = size
 
 
+class NoAnswer(Exception):
+    """Nobody answers at the other end of a connection. Not one read's failure, so that
+    nothing tries the next one: each would wait as long. The message is the line."""
+
+
 class Region(NamedTuple):
     """A mapped range, [start, end), with permissions such as "r-x"."""
 
@@ -71,7 +76,7 @@ def one_line(error: BaseException) -> str:
     """An error as one plain line, whatever it names."""
     text = clean(" ".join(str(error).split()))
     # What cannot be imported is not there: that is the installation's.
-    if isinstance(error, (ThunkError, ImportError)):
+    if isinstance(error, (ThunkError, NoAnswer, ImportError)):
         return text
     return f"internal error, please report it: {type(error).__name__}: {text}"
 

@@ -7,9 +7,11 @@ from typing import Any, Callable, Optional
 
 import gdb
 
+from ..answering import now
 from ..report.page import Style, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
+from .connection import LINE
 from .runner import GdbRunner
 from .target import GdbTarget
 
@@ -78,6 +80,7 @@ def _without_debug_information(name: str) -> Optional[int]:
 
 def _number(give: Callable[[], Any]) -> Optional[int]:
     """A value as a number; what is not one by itself, by its address."""
+    since = now()
     try:
         value = give()
         if isinstance(value, gdb.Value):
@@ -88,4 +91,5 @@ def _number(give: Callable[[], Any]) -> Optional[int]:
                 return None
         return None if value is None else int(value) & MASK64
     except (gdb.error, TypeError, ValueError):
+        LINE.failed(since)
         return None

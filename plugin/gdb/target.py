@@ -5,10 +5,12 @@ from typing import Optional
 
 import gdb
 
+from ..answering import now
 from ..arch import ARCHES, Arch
 from ..local import Local
 from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
+from .connection import LINE
 from .native import native_process, registers_at
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
@@ -95,10 +97,11 @@ class GdbTarget:
         frame = gdb.newest_frame()
         found: dict[str, int] = {}
         for name in names:
+            since = now()
             try:
                 found[name] = int(frame.read_register(name)) & MASK64
             except (gdb.error, ValueError):
-                continue
+                LINE.failed(since)
         return found
 
     def _at_once(self, arch: Arch) -> dict[str, int]:
@@ -112,9 +115,11 @@ class GdbTarget:
         return registers_at(gdb.selected_thread(), pc)
 
     def read(self, address: int, size: int) -> bytes:
+        since = now()
         try:
             data = gdb.selected_inferior().read_memory(address, size)
         except (gdb.error, OverflowError, MemoryError):
+            LINE.failed(since, address, size)
             raise Unreadable(address, size) from None
         return bytes(data)
 
@@ -127,9 +132,11 @@ class GdbTarget:
             return Local(gdb.selected_inferior().pid).regions()
         if kind == "core":
             return None
+        since = now()
         try:
             text = gdb.execute("info proc mappings", to_string=True)
         except gdb.error:
+            LINE.failed(since)
             return None
         return _mappings(text)
 
@@ -183,12 +190,15 @@ class GdbTarget:
         frame = gdb.newest_frame()
         arch = ARCHES[self.arch]
         while frame is not None and len(found) < limit:
+            since, sp = now(), 0
             try:
                 sp = int(frame.read_register(arch.sp)) & MASK64
                 found.append(Frame(frame.pc(), sp))
                 frame = frame.older()
             except gdb.error:
-                break
+                frame = None
+            # gdb's unwinders go on without what they could not read.
+            LINE.slow(since, sp)
         return found
 
 

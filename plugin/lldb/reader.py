@@ -7,8 +7,10 @@ from typing import Any, Optional
 
 import lldb
 
+from ..answering import now
 from ..local import Local
 from ..target import Unreadable
+from .connection import line_to
 
 TRAPS = {"aarch64": b"\x00\x00\x20\xd4", "x86_64": b"\xcc"}
 """What stands in memory where lldb has set a break point."""
@@ -23,6 +25,7 @@ class Reader:
         self._process = process
         self._local = local
         self._trap = TRAPS.get(arch)
+        self._line = line_to(target, process)
 
     def read(self, address: int, size: int) -> bytes:
         """Memory as it is now, or Unreadable."""
@@ -45,13 +48,14 @@ class Reader:
 
     def by_lldb(self, address: int, size: int) -> bytes:
         """ReadMemory may return fewer bytes together with an error, or without."""
-        error = lldb.SBError()
+        since, error = now(), lldb.SBError()
         data = self._process.ReadMemory(address, size, error)
         if (error.Fail() or not data or len(data) != size) and is_core(self._process):
             # A core leaves out what stands in the program's files: lldb has those.
             place, error = lldb.SBAddress(address, self._target), lldb.SBError()
             data = self._target.ReadMemory(place, size, error)
         if error.Fail() or not data or len(data) != size:
+            self._line.failed(since, address, size)
             raise Unreadable(address, size)
         return bytes(data)
 

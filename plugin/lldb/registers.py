@@ -10,9 +10,11 @@ from typing import Any, Optional
 
 import lldb
 
+from ..answering import now
 from ..arch import ARCHES, WORD, Arch
 from ..local import Local
 from ..target import MASK64
+from .connection import line_to
 
 ALIASES = {"x29": "fp", "x30": "lr"}
 """lldb's other names for registers, where a stub does not know the plain ones."""
@@ -35,6 +37,7 @@ class Registers:
         self._arch = ARCHES.get(arch)
         remote = local is None and process.GetPluginName() == "gdb-remote"
         self._at_once = remote
+        self._line = line_to(target, process)
 
     def read(self, frame: Any, names: Sequence[str]) -> "dict[str, int]":
         """Of a thread's innermost frame; those that are not there are left out."""
@@ -43,10 +46,12 @@ class Registers:
             known = self._all(frame, self._arch)
         found: dict[str, int] = {}
         for name in names:
-            value = known.get(name)
+            value, since = known.get(name), now()
             value = register_value(frame, name) if value is None else value
             if value is not None:
                 found[name] = value
+            else:
+                self._line.failed(since)
         return found
 
     def _all(self, frame: Any, arch: Arch) -> "dict[str, int]":
@@ -54,10 +59,12 @@ class Registers:
         asked it for last, and in an order that another kind of stub may not have."""
         result = lldb.SBCommandReturnObject()
         context = lldb.SBExecutionContext(frame)
+        since = now()
         self._interpreter.HandleCommand(ASK, context, result, False)
         digits = (result.GetOutput() or "").partition(ANSWER)[2].strip()
         found = _words(digits, arch.registers)
         if not found:
+            self._line.failed(since)
             self._at_once = False
         same = (found.get(arch.pc), found.get(arch.sp)) == (
             frame.GetPC(),

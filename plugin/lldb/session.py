@@ -6,9 +6,11 @@ from typing import Any, Optional
 
 import lldb
 
+from ..answering import now
 from ..report.page import Style, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
+from .connection import line_to
 from .registers import register_value
 from .runner import LldbRunner
 from .target import LldbTarget, symbol_start
@@ -40,8 +42,13 @@ class LldbSession:
         return LldbTarget(self._context.target, process, thread)
 
     def register(self, name: str) -> Optional[int]:
-        frame = self._context.frame
-        return register_value(frame, name) if frame and frame.IsValid() else None
+        frame, since = self._context.frame, now()
+        if not frame or not frame.IsValid():
+            return None
+        value = register_value(frame, name)
+        if value is None:
+            line_to(self._context.target, self._context.process).failed(since)
+        return value
 
     def symbol(self, name: str) -> Optional[int]:
         """A local or global variable's value, or a symbol's address.

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -18,6 +19,8 @@ from debuggers import DEBUGGERS
 from programs import ENGINE, SCRIPTS, Qemu, fixture, need
 from sessions import Session
 from test_trace_ends import Terminal, start
+from thunk_inspect.answering import Line, now
+from thunk_inspect.target import NoAnswer
 from traces import all_break_points, trace
 
 SOON = 5.0
@@ -225,3 +228,27 @@ def test_a_stub_that_says_no_more(silent: Session, command: str) -> None:
     lines = [line for line in said.error.splitlines() if "Ignoring packet" not in line]
     assert len([line for line in lines if line.strip()]) == 1, said.error
     assert "thunk-inspect" in silent.run("help thunk-inspect").output
+
+
+@pytest.mark.parametrize(
+    ("ago", "size", "reads", "patience", "silent"),
+    [
+        (0, 8, False, 1, False),  # an address that is not there
+        (9, 8, False, 1, True),
+        (9, 8, False, 30, False),  # a slow one, of a debugger that waits for it
+        (9, 8, False, None, False),  # a process on this machine
+        (9, 1 << 20, True, 1, False),  # many packets of a slow stub
+        (9, 1 << 20, False, 1, False),  # the same, up to what is not there
+    ],
+)
+def test_what_took_long_is_not_silence(
+    ago: float, size: int, reads: bool, patience: Optional[float], silent: bool
+) -> None:
+    line = Line("timeout", lambda: patience, lambda address: reads)
+    said = ""
+    try:
+        line.failed(now() - ago, 0x1000, size)
+    except NoAnswer as error:
+        said = str(error)
+    assert bool(said) == silent, said
+    assert not silent or "(timeout is 1 s)" in said

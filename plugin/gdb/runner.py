@@ -12,7 +12,7 @@ import gdb
 from ..local import HELD, is_killed, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
-from ..trace.clock import limited
+from ..trace.clock import limited, passed
 from ..trace.points import (
     AT_POINT,
     ELSEWHERE,
@@ -65,7 +65,8 @@ class GdbRunner:
         path = getattr(gdb.selected_inferior().connection, "details", None)
         self._emulator = None if self._native else emulator_behind(os.getpid(), path)
         """Its pid. It is signalled, as older ones do not look at the debugger's
-        interrupt while their program runs."""
+        interrupt while their program runs. That alone ends its time: if a hit did as
+        well, the signal would be left over for a later command."""
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)
@@ -130,7 +131,7 @@ class GdbRunner:
                 self._error, stay = error, True
             if stay:
                 self._stop = Stop(AT_POINT, point.kind)
-            elif self._deadline is not None and time.monotonic() > self._deadline:
+            elif self._emulator is None and passed(self._deadline):
                 self._stop, stay = Stop(TIME_UP, "time is up"), True
             return stay
 

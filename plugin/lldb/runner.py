@@ -16,7 +16,7 @@ import lldb
 from ..local import HELD, is_killed, local_process, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError
-from ..trace.clock import limited
+from ..trace.clock import limited, passed
 from ..trace.points import (
     AT_POINT,
     ELSEWHERE,
@@ -95,7 +95,8 @@ class LldbRunner:
         self._local = local_process(int(process.GetProcessID()))
         self._emulator = None if self._local else emulator_behind(os.getpid())
         """Its pid. It is signalled, as older ones do not look at the debugger's
-        interrupt while their program runs."""
+        interrupt while their program runs. That alone ends its time: if a hit did as
+        well, the signal would be left over for a later command."""
         self._reader = Reader(target, process, self._local, machine(target))
         self._registers = Registers(target, process, self._local, machine(target))
         self._at: Any = None
@@ -154,7 +155,7 @@ class LldbRunner:
             self._stay_at(thread, Stop(AT_POINT, point.kind))
         elif self._asked:
             self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
-        elif self._deadline is not None and time.monotonic() > self._deadline:
+        elif self._emulator is None and passed(self._deadline):
             self._stay, stay = Stop(TIME_UP, "time is up"), True
         self._let_go = not stay
         return stay

@@ -1,10 +1,10 @@
 """A trace as text: a line for each event, and a summary at the end."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from ..trace.model import Event, FunctionCalls, Hang, Sample, Trace
+from ..trace.model import RETURNED, Event, FunctionCalls, Hang, Sample, Trace
 from .page import Page, Style
 from .text import COLOURS
 
@@ -61,12 +61,13 @@ def render_trace(trace: Trace, style: Style) -> str:
     """The summary."""
     page = Page(style)
     page.gap()
-    seen = ", ".join(f"{count} {kind}" for kind, count in trace.counts.items())
+    seen = ", ".join(_counted(trace))
     verdict = "all consistent" if not trace.failures else f"{trace.failures} went wrong"
     if trace.first_failure and not trace.failures:
         verdict = "but a thunk is wrong"
     elif not trace.calls:
-        verdict = "nothing to judge"
+        late = trace.hang is not None and trace.hang.kind == "thunk"
+        verdict = "the loop was there before" if late else "nothing to judge"
     plural = "call" if trace.calls == 1 else "calls"
     page.wrapped("trace", f"{trace.calls} {plural}, {verdict}; ended: {trace.ended}")
     page.wrapped("", seen or "no event was seen")
@@ -76,6 +77,17 @@ def render_trace(trace: Trace, style: Style) -> str:
         _hang(page, trace.hang)
     _functions(page, trace.functions)
     return page.render()
+
+
+def _counted(trace: Trace) -> Iterator[str]:
+    """Events by kind. One that returns is not always back at its caller."""
+    for kind, count in trace.counts.items():
+        lost = sum(
+            any(problem.startswith("R9:") for problem in event.problems)
+            for event in trace.events
+            if event.kind == kind == RETURNED
+        )
+        yield f"{count} {kind}{f' ({lost} not to the caller)' if lost else ''}"
 
 
 def _first(page: Page, event: Event) -> None:

@@ -29,3 +29,7 @@ def limited(deadline: Optional[float], interrupt: Callable[[], None]) -> Iterato
         yield
     finally:
         over.set()
+
+
+def passed(deadline: Optional[float]) -> bool:
+    return deadline is not None and time.monotonic() > deadline

@@ -15,10 +15,9 @@ from ..proof.values import Const
 from ..target import MASK64, Unreadable
 from .assess import Assessment
 from .branch import executable, target_now
-from .held import DISAGREE, held
+from .held import DISAGREE, held, unread
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
 from .stored import stored_by_caller
-from .unread import unread
 
 TITLES = {
     "R1": "the layout pointer is in the first argument register",
@@ -105,19 +104,12 @@ def _static(a: Assessment, name: str) -> Check:
     return Check(name, TITLES[name], verdict_of(finding.holds), list(finding.evidence))
 
 
-def _unread(a: Assessment, check: Check, text: str, error: Unreadable) -> Check:
-    """Memory that is not there breaks a pass, and what cannot be read takes it away."""
-    if a.memory.lacks(error.address, error.size):
-        return held(check, False, text)
-    return unread(a.memory, check, text, error)
-
-
 def _word_missing(a: Assessment, check: Check, address: int) -> Check:
     """A word of the call in hand that could not be read for the layout."""
     try:
         a.memory.word(address)
     except Unreadable as error:
-        return _unread(a, check, str(error), error)
+        return unread(a.memory, check, str(error), error)
     return check
 
 
@@ -160,7 +152,7 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
     try:
         a.memory.read(layout, ARGS)
     except Unreadable as error:
-        return _unread(a, check, f"L = {layout:#x}: {error}", error)
+        return unread(a.memory, check, f"L = {layout:#x}: {error}", error)
     check = held(check, True, f"L = {layout:#x} can be read")
     return _register_now(a, check, register)
 
@@ -277,7 +269,7 @@ def _args_now(a: Assessment, check: Check) -> Check:
         try:
             all_args(a.memory, layout)
         except Unreadable as error:
-            return _unread(a, check, f"not all of {count} args: {error}", error)
+            return unread(a.memory, check, f"not all of {count} args: {error}", error)
     if readable is None and check.verdict == PASS:
         lines = [*check.evidence, f"{count} args are too many to look at"]
         return replace(check, verdict=UNKNOWN, evidence=lines)

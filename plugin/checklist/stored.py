@@ -10,8 +10,8 @@ from ..chakra.objects import try_function, unread_of
 from ..chakra.values import decode
 from ..target import MASK64, Unreadable
 from .assess import Assessment
+from .held import unread
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
-from .unread import unread
 
 
 def stored_by_caller(a: Assessment, check: Check) -> Check:

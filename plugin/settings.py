@@ -52,8 +52,7 @@ class Setting:
 
 COLOUR = Setting(
     "colour",
-    "colour in reports; auto: as the debugger's own setting, NO_COLOR and the terminal"
-    " say",
+    "colour in reports; auto: as debugger, NO_COLOR and terminal say",
     ("on", "off"),
 )
 ARGUMENTS = Setting(

@@ -23,7 +23,7 @@ PROMPTS = {"$ ": "shell", "(gdb) ": "gdb", "(lldb) ": "lldb"}
 PORT, FOLDER = "1234", "/tmp/"
 """As on the page; a test takes a port that is free, and a folder of its own."""
 LEFT_OUT = "…"
-INTERRUPT = "kill -INT $(pidof qemu-aarch64)"
+INTERRUPT = f"pkill -INT -f 'qemu-aarch64 -g {PORT}'"
 """Typed in another terminal while the command before it goes on."""
 OURS = ".venv/bin/thunk-inspect "
 STARTS = {"gdb-multiarch -q ": "gdb", "lldb-19 ": "lldb"}

@@ -4,7 +4,9 @@ with the debugger. What they do is in `run`, imported when the first one is type
 
 
 class Help:
-    """No NamedTuple and no data class: importing those costs more than all this."""
+    """No NamedTuple and no data class: importing those costs more than all this.
+
+    `usage` and `text` in lines as they are shown."""
 
     def __init__(self, name: str, summary: str, usage: str, text: str) -> None:
         self.name = name
@@ -17,12 +19,12 @@ HELP = (
     Help(
         "thunk-inspect",
         "Find the interpreter thunk here and judge it.",
-        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all]"
-        " [--html|--junit|--markdown F]",
+        "thunk-inspect [ADDRESS] [--json] [--bytes] [--all]\n"
+        "[--html|--junit|--markdown F]",
         """Looks for ChakraCore's dynamic interpreter thunk from wherever the selected
-thread is stopped: pc, return addresses, function objects, the stack, executable
-memory. Proves what its instructions do, decodes what the interpreter reads, and
-says what is wrong, why, and how to mend it.
+thread is stopped: pc, return addresses, function objects, the stack,
+executable memory. Proves what its instructions do, decodes what the
+interpreter reads, and says what is wrong, why, and how to mend it.
 
   ADDRESS   of a block, of code in it, or of a function object
             (a register, a number, a symbol, or sums of them)
@@ -38,8 +40,8 @@ says what is wrong, why, and how to mend it.
         "thunk-layout",
         "Decode a JavascriptCallStackLayout.",
         "thunk-layout [EXPRESSION] [--json]",
-        """Decodes the words at an address as the interpreter would read them: function,
-callInfo, this and the arguments. Nothing is run in the process.
+        """Decodes the words at an address as the interpreter would read them:
+function, callInfo, this and the arguments. Nothing is run in the process.
 
   EXPRESSION  a register, a number, a symbol, or sums of them: $x0, $sp+16;
               without one, the layout of the call in hand
@@ -49,11 +51,12 @@ callInfo, this and the arguments. Nothing is run in the process.
         "thunk-stub",
         "Show the stub of a function object.",
         "thunk-stub EXPRESSION",
-        """Follows a function object to its FunctionBody and says where its stub is: the
-address that a dispatch branch goes to, and no other. In gdb's expressions it is
-$_thunk(EXPRESSION): `break *$_thunk($x0)`, or `break ... if $x3 == $_thunk($x0)`. In
-lldb's Python it is thunk_inspect_lldb.stub("EXPRESSION", frame), for the commands of a
-break point, where returning False goes on.
+        """Follows a function object to its FunctionBody and says where its stub is:
+the address that a dispatch branch goes to, and no other. In gdb's
+expressions it is $_thunk(EXPRESSION), as in `break *$_thunk($x0)` or
+`break ... if $x3 == $_thunk($x0)`. In lldb's Python it is
+thunk_inspect_lldb.stub("EXPRESSION", frame), for the commands of a break
+point, where returning False goes on.
 
   EXPRESSION  as for thunk-layout""",
     ),
@@ -62,7 +65,8 @@ break point, where returning False goes on.
         "Show the JavaScript stack.",
         "thunk-bt [-n N] [--all] [--json]",
         """Lists the script functions on the selected thread's stack, innermost first,
-with their arguments, and says why the walk ended. Nothing is run in the process.
+with their arguments, and says why the walk ended. Nothing is run in the
+process.
 
   -n N    at most N script frames
   --all   the native frames between them as well
@@ -81,9 +85,10 @@ stubs, convention, interpreter, and how it was found.
         "thunk-compare",
         "Set the thunk beside the pattern that its convention expects.",
         "thunk-compare [ADDRESS] [--all] [--json]",
-        """Shows argument registers, frame, layout pointer, allocation, control flow and
-epilogue of the thunk found here beside the header that the engine's emitter makes
-for the same convention, each read from the instructions. Differences are marked.
+        """Shows argument registers, frame, layout pointer, allocation, control flow
+and epilogue of the thunk found here beside the header that the engine's
+emitter makes for the same convention, each read from the instructions.
+Differences are marked.
 
   ADDRESS   as for thunk-inspect
   --all     the other conventions as well
@@ -103,16 +108,18 @@ debugger: for a bug report, or as a test case.
         "thunk-trace",
         "Let the process run and watch every call through a thunk.",
         "thunk-trace [--count N] [--timeout S] [--only EVENT] [--json FILE]",
-        """Sets break points of its own and takes them away again. Each event is a line:
-a block encoded, a thunk generated, a call about to happen, the thunk entered, its
-dispatch branch, the interpreter entered, the return. A value that goes wrong between
-two events is pointed at there. If time is up, the process is interrupted and looked
-at: where does it loop, or what does it wait for?
+        """Sets break points of its own and takes them away again. Each event is a
+line: a block encoded, a thunk generated, a call about to happen, the thunk
+entered, its dispatch branch, the interpreter entered, the return. A value
+that goes wrong between two events is pointed at there. If time is up, the
+process is interrupted and looked at: where does it loop, or what does it
+wait for?
 
   --count N     until N calls have come back
   --timeout S   for S seconds at the most
-  --only EVENT  only such events are shown (may be given more than once): encoded,
-                generated, call, entered, dispatch, interpreter, returned
+  --only EVENT  only such events are shown (may be given more than once):
+                encoded, generated, call, entered, dispatch, interpreter,
+                returned
   --json FILE   the whole trace as JSON""",
     ),
     Help(
@@ -120,8 +127,8 @@ at: where does it loop, or what does it wait for?
         "Show or change how these commands work.",
         "thunk-settings [NAME [VALUE]]",
         """Without a word, all settings; with a name, one; with a value, it is set
-until this debugger ends. In gdb they are parameters as well: `set thunk-inspect
-colour off`, `show thunk-inspect`.
+until this debugger ends. In gdb they are parameters as well:
+`set thunk-inspect colour off`, `show thunk-inspect`.
 
   colour      auto, on, off
   arguments   auto, or how many arguments of a call are shown
@@ -131,5 +138,6 @@ colour off`, `show thunk-inspect`.
 
 
 def help_text(help: Help) -> str:
-    """A command's help as both debuggers show it."""
-    return f"{help.summary}\n\nUsage: {help.usage}\n\n{help.text}"
+    """A command's help as both debuggers show it, neither of which breaks lines."""
+    usage = help.usage.replace("\n", "\n       ")
+    return f"{help.summary}\n\nUsage: {usage}\n\n{help.text}"

@@ -203,6 +203,7 @@ def _offsets(locator: Locator) -> Optional[Offsets]:
 def run_command(name: str, line: str, session: Session) -> str:
     """Run a command line in a debugger. ThunkError carries what went wrong."""
     usage = next(help.usage for help in HELP if help.name == name)
+    usage = " ".join(usage.split())
     parser = Parser(prog=name, usage=usage, add_help=False, allow_abbrev=False)
     command = COMMANDS[name]()
     command.arguments(parser)

@@ -39,6 +39,7 @@ MASKS = (
     (r"\.[ch]:\d+", ".c:#"),
     (r"\bat \S*/", "at "),
     (r"(?<= ):\d+", ":#"),
+    (r"=>(?=\+)", ""),
     (r"\((?:(?:, )?(?:epilogue|stub \d+))+\)", "(in the loop)"),
 )
 """(what depends on the build or the run, what is compared in its place)."""

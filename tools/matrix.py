@@ -20,13 +20,22 @@ OTHERS = (
         (
             "test_commands.py::test_completion_in_lldb",
             "test_backtrace.py::test_a_script_on_the_real_engine",
+            "test_threads.py::test_a_break_point_for_once",
         ),
     ),
     (
         "lldb",
         "THUNK_LLDB",
         CACHE / "lldb-new" / "bin" / "lldb",
-        ("test_lldb_frames.py::test_lldb_without_frame_providers",),
+        (
+            "test_lldb_frames.py::test_lldb_without_frame_providers",
+            "test_threads.py::test_every_call_of_every_thread[lldb-x86_64",
+            "test_threads.py::test_threads_that_end_within_calls[lldb-x86_64",
+            "test_threads.py::test_calls_that_began_before[lldb-x86_64",
+            "test_threads.py::test_a_fault_in_every_thread[lldb-x86_64",
+            "test_threads.py::test_the_thread_that_a_signal_stopped",
+            "test_threads.py::test_a_break_point_that_does_not_stop",
+        ),
     ),
 )
 """(which of the suite's sessions, the variable that names the program, the program,

@@ -6,9 +6,7 @@ what else depends on the build or the run, are masked on both sides before they 
 compared.
 """
 
-import os
 import re
-import signal
 import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Union
@@ -23,7 +21,9 @@ PROMPTS = {"$ ": "shell", "(gdb) ": "gdb", "(lldb) ": "lldb"}
 PORT, FOLDER = "1234", "/tmp/"
 """As on the page; a test takes a port that is free, and a folder of its own."""
 LEFT_OUT = "…"
-INTERRUPT = f"pkill -INT -f 'qemu-aarch64 -g {PORT}'"
+PID = f"{FOLDER}qemu.pid"
+KEEP = f"echo $! >{PID}"
+INTERRUPT = f"kill -INT $(cat {PID})"
 """Typed in another terminal while the command before it goes on."""
 OURS = ".venv/bin/thunk-inspect "
 STARTS = {"gdb-multiarch -q ": "gdb", "lldb-19 ": "lldb"}
@@ -136,12 +136,18 @@ class Reader:
             words = command[len(EMULATOR) : -len(" &")].split()
             self.qemu = Qemu(words, self.folder, True, self.output)
             return ""
+        if command == KEEP and self.qemu:
+            (self.folder / Path(PID).name).write_text(f"{self.qemu.pid}\n")
+            return ""
         for start, name in STARTS.items():
             if command.startswith(start):
                 self.debugger = DEBUGGERS[name](self.folder, "aarch64", ENVIRONMENT)
                 self.debugger.run(self.debugger.open(command[len(start) :]))
                 return ""
         assert command.startswith(OURS), f"a command that no test knows: {command}"
+        return self._bash(command)
+
+    def _bash(self, command: str) -> str:
         return subprocess.run(
             ["bash", "-c", command.replace(FOLDER, f"{self.folder}/")],
             stdin=subprocess.DEVNULL,
@@ -164,7 +170,7 @@ class Reader:
         assert wait_until(lambda: "interpreter:" in self.output.read_text())
         until = self._cpu_ticks() + HANGING
         assert wait_until(lambda: self._cpu_ticks() >= until)
-        os.kill(self.qemu.pid, signal.SIGINT)
+        assert not self._bash(INTERRUPT)
         return self.debugger.answer().text
 
     def _cpu_ticks(self) -> int:

@@ -43,6 +43,12 @@ def test_help_of_parameters(gdb: Session, words: str) -> None:
         assert text and max(map(len, text.splitlines())) < COLUMNS, text
 
 
+def test_help_of_the_function(gdb: Session) -> None:
+    gdb.open()
+    text = gdb.run("help function _thunk").output
+    assert "FUNCTION" in text and max(map(len, text.splitlines())) < COLUMNS, text
+
+
 @pytest.mark.parametrize("words", [[], *([name] for name in ON_THE_COMMAND_LINE)])
 def test_help_on_the_command_line(words: List[str]) -> None:
     done = subprocess.run(

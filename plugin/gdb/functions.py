@@ -15,8 +15,8 @@ class Thunk(gdb.Function):  # type: ignore[misc]  # untyped
 
     Usage: $_thunk (FUNCTION)
 
-    FUNCTION is the address of a JavaScript function object, such as $x0 at a block's
-    first instruction. It is an error if no thunk was generated for it."""
+    FUNCTION is the address of a JavaScript function object, such as $x0 at a
+    block's first instruction. It is an error if no thunk was generated for it."""
 
     def __init__(self) -> None:
         super().__init__("_thunk")

@@ -1,10 +1,11 @@
 """`thunk-inspect doctor`, and the packages that a debugger's Python has or lacks."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Union
 
 import pytest
 
@@ -37,8 +38,14 @@ def program(tmp_path: Path) -> Program:
 def doctor(
     *words: str, plugin: Path = ROOT / "plugin", **env: str
 ) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, plugin, "doctor", *words],
+    done = run(sys.executable, plugin, "doctor", *words, **env)
+    assert not done.stderr, done.stderr
+    return done
+
+
+def run(*command: Union[str, Path], **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
         env={**ENVIRONMENT, **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -46,14 +53,17 @@ def doctor(
         timeout=DEADLINE,
         check=False,
     )
-    assert not done.stderr, done.stderr
-    return done
 
 
 def marks(said: str) -> Dict[str, str]:
     """What begins each line, by the word behind it."""
     lines = [line.split() for line in said.splitlines() if not line.startswith(" ")]
     return {words[1]: words[0] for words in lines}
+
+
+def whole(said: str) -> str:
+    """Without the ends of lines, which may stand anywhere."""
+    return " ".join(said.split())
 
 
 def copy_of_the_plugin(folder: Path) -> Path:
@@ -75,9 +85,21 @@ def test_all_is_well_here() -> None:
     assert {found[name] for name in good} == {"✓"}
     assert found["aarch64-linux-gnu-gcc"] == "✓"
     assert "mend: thunk-inspect setup --gdb --write" in done.stdout
-    for line in done.stdout.splitlines():
+    lines = done.stdout.splitlines()
+    assert max(len(line) for line in lines if "mend: " not in line) < 80
+    for line, following in zip(lines, lines[1:]):
         if line.startswith(("✓ gdb", "✓ lldb")):
-            assert "the plugin loads; Python 3." in line and "capstone 5." in line
+            assert "the plugin loads; Python 3." in line
+            assert re.fullmatch(r" +capstone 5\S+, rich \S+", following)
+
+
+def test_the_mend_is_a_line_that_can_be_typed(tmp_path: Path) -> None:
+    """From where it was started, if it is not on PATH."""
+    installed = Path(sys.executable).with_name("thunk-inspect")
+    for path, typed in ((tmp_path, installed), (installed.parent, "thunk-inspect")):
+        tools = f"{path}:/usr/bin:/bin"
+        said = run(installed, "doctor", PATH=tools, HOME=str(tmp_path)).stdout
+        assert f"mend: {typed} setup --gdb --write" in said
 
 
 @pytest.mark.parametrize("name", DRIVERS)
@@ -185,10 +207,10 @@ def test_this_python_lacks_a_package(tmp_path: Path) -> None:
         timeout=DEADLINE,
     )
     assert done.returncode == 2
-    python, mend, gdb = done.stdout.splitlines()
-    assert python.startswith("✗ Python 3.") and "pygdbmi and cattrs" in python
+    assert marks(done.stdout) == {"Python": "✗", "gdb": "✓"}
+    assert "pygdbmi and cattrs" in whole(done.stdout)
+    mend = next(line for line in done.stdout.splitlines() if "mend: " in line)
     assert "pip install --upgrade --target '" in mend and "'jinja2>=3'" in mend
-    assert gdb.startswith("✓ gdb")
     for words in (["run", "true"], ["replay", "x"]):
         done = subprocess.run(
             ["/usr/bin/python3", plugin, *words],
@@ -203,15 +225,7 @@ def test_this_python_lacks_a_package(tmp_path: Path) -> None:
 def in_gdb(plugin: Path, *lines: str, **env: str) -> "subprocess.CompletedProcess[str]":
     words = [word for line in lines for word in ("-ex", line)]
     load = f"source {plugin / 'gdb' / GDB.script.name}"
-    return subprocess.run(
-        [REAL["gdb"], "-nx", "-q", "-batch", "-ex", load, *words],
-        env={**ENVIRONMENT, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    return run(REAL["gdb"], "-nx", "-q", "-batch", "-ex", load, *words, **env)
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -221,7 +235,8 @@ def test_a_library_that_does_not_load(tmp_path: Path, name: str) -> None:
         library.write_bytes(b"of another machine")
     done = doctor(name, plugin=site / "thunk_inspect")
     assert done.returncode == 2 and marks(done.stdout)[name] == "✗"
-    assert "capstone's compiled library does not load in this Python 3" in done.stdout
+    problem = "capstone's compiled library does not load in this Python 3"
+    assert problem in whole(done.stdout)
     assert f"-m pip install --upgrade --target {site} 'capstone" in done.stdout
 
 

@@ -74,6 +74,9 @@ def test_it_prints_both_lines(console: Console, tmp_path: Path) -> None:
     wanted = [f"{tmp_path / name}: {LINES[name]}" for name in LINES]
     assert answer.stdout.splitlines() == wanted
     assert not list(tmp_path.iterdir())
+    assert not console("setup", "--gdb", "--write", home=tmp_path).returncode
+    wanted[0] += "  (there already)"
+    assert console("setup", home=tmp_path).stdout.splitlines() == wanted
 
 
 @pytest.mark.parametrize("debugger", ["gdb", "lldb"])

@@ -4,7 +4,9 @@ import argparse
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import dependencies
@@ -16,8 +18,10 @@ from .wiring import GDB, LLDB, Wiring
 
 GOOD, BAD, ABSENT = "✓", "✗", "–"
 ASCII = {GOOD: "ok", BAD: "NO", ABSENT: "-"}
-NAME = 30
-"""Columns of what was looked at."""
+NAME = "thunk-inspect"
+FIRM = "\N{NO-BREAK SPACE}"
+WHAT, WIDTH = 30, 79
+"""Columns of what was looked at, and of a line."""
 OPTIONAL = {
     "qemu-aarch64": "for `run` with arm64 programs",
     "aarch64-linux-gnu-gcc": "for the test programs for arm64",
@@ -123,9 +127,17 @@ def of_init_file(wiring: Wiring) -> Finding:
     return Finding(
         ABSENT,
         what,
-        "does not load the commands by a line of `setup`",
-        f"thunk-inspect setup --{wiring.debugger} --write",
+        "does not load the commands",
+        f"{_command()} setup --{wiring.debugger} --write",
     )
+
+
+def _command() -> str:
+    """`thunk-inspect` as it has to be typed to be this one."""
+    typed = sys.argv[0]
+    if Path(typed).name == NAME and shutil.which(NAME) is None:
+        return typed
+    return NAME
 
 
 def of_tool(name: str, purpose: str) -> Finding:
@@ -141,17 +153,23 @@ def _absent(name: str, purpose: str, mark: str) -> Finding:
 
 
 def _list(found: "dict[str, str]") -> str:
-    return ", ".join(f"{name} {version}".strip() for name, version in found.items())
+    """Lines break between two of them."""
+    return ", ".join(
+        f"{name}{FIRM}{version}".strip() for name, version in found.items()
+    )
 
 
 def _shown(finding: Finding) -> str:
-    """One line, and one more for the mend, in what the terminal can show."""
+    """What was found, and below it the mend, a line to be typed, in what the terminal
+    can show."""
     encoding = sys.stdout.encoding or "ascii"
     mark = finding.mark
     if "UTF" not in encoding.upper():
         mark = f"{ASCII[mark]:2}"
-    what = f"{finding.what:{NAME}}"
-    text = f"{mark} {what} {finding.text}"
+    head = f"{mark} {finding.what:{WHAT}} "
+    indent = " " * len(head)
+    text = textwrap.fill(head + finding.text, WIDTH, subsequent_indent=indent)
+    text = text.replace(FIRM, " ")
     if finding.mend:
-        text += f"\n{' ' * len(f'{mark} {what} ')}mend: {finding.mend}"
+        text += f"\n{indent}mend: {finding.mend}"
     return text.encode(encoding, "backslashreplace").decode(encoding)

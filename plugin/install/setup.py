@@ -5,6 +5,7 @@ touched, and taking the line away restores the file byte for byte.
 """
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,17 @@ def run(options: argparse.Namespace) -> int:
             else:
                 print(f"{wiring.file}: the line is not there")
         else:
-            print(f"{wiring.file}: {wiring.line}{_why(wiring)}")
+            print(f"{wiring.file}: {wiring.line}{_there(wiring)}{_why(wiring)}")
     return 0
+
+
+def _there(wiring: Wiring) -> str:
+    """A file that cannot be read is told of when it is to be written."""
+    with contextlib.suppress(ThunkError):
+        content = files.read(files.resolved(wiring.file))
+        if content and lines.has(content.data, _bytes(wiring)):
+            return "  (there already)"
+    return ""
 
 
 def _why(wiring: Wiring) -> str:

@@ -18,6 +18,7 @@ CACHE := .cache
 STAMPS := $(CACHE)/stamps
 LLDB_NEW := 23.1.0.post2
 GDB_NEW := 18.1.0.post1
+NEXT := ready: make inspect shows reports, $(VENV)/bin/thunk-inspect setup how gdb and lldb load it
 WORKERS ?= $(shell nproc)
 
 .PHONY: inspect test test-matrix install lint fuzz sweep soak bench clean
@@ -36,6 +37,7 @@ install: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/lldb-new
 	@$(MAKE) --no-print-directory -s -C fixtures
 	@$(MAKE) --no-print-directory -s -C fixtures/engine linux windows \
 	    PYTHON=$(abspath $(VENV)/bin/python) WHEEL_DIR=$(abspath $(CACHE)/wheel)
+	$(if $(filter install,$(MAKECMDGOALS)),@echo '$(NEXT)')
 
 $(STAMPS)/packages: tools/debian-packages.txt tools/install-packages
 	@tools/install-packages

@@ -10,6 +10,7 @@ from typing import List
 import pytest
 
 from conftest import Opener
+from made import report_of
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document
 from sessions import Session
@@ -98,6 +99,19 @@ def test_detail_only_adds(saved: Document) -> None:
     assert len(short) < len(code) and len(short) < len(everything)
     for claim in ("R1 ", "R12"):
         assert claim in everything
+
+
+@pytest.mark.parametrize("arch, convention, fault", SEEN)
+def test_evidence_is_shown_once(arch: str, convention: str, fault: str) -> None:
+    """An item that rests on a claim refers to it."""
+    report = report_of(arch, convention, fault)
+    text = render(report, Style(width=1000), Detail(everything=True))
+    told = [line.strip() for line in text.partition("checks ")[2].splitlines()]
+    for claim in report.claims:
+        for line in claim.evidence:
+            assert line in told and f"{claim.id}: {line}" not in told
+    (at,) = [n for n, line in enumerate(told) if line.startswith("D2 ")]
+    assert told[at + 1] == "see R2"
 
 
 @pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120])

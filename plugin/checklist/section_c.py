@@ -7,6 +7,7 @@ from .sections import (
     Assessment,
     Check,
     Claims,
+    cited,
     from_claims,
     from_proof,
     known,
@@ -83,4 +84,4 @@ def _frame_saved(a: Assessment, claims: Claims) -> Check:
         return known("C3", title, True, text)
     verdict = FAIL if any(c.verdict == FAIL for c in back) else UNKNOWN
     lines = [f"not saved: {', '.join(missing)}", *lines]
-    return plain("C3", title, verdict, [*lines, *back[0].evidence])
+    return plain("C3", title, verdict, [*lines, *cited(back[0])])

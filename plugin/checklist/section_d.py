@@ -2,7 +2,7 @@
 
 from ..chakra.layout import ARGS
 from .model import FAIL, PASS, UNKNOWN
-from .sections import Assessment, Check, Claims, from_claims, plain
+from .sections import Assessment, Check, Claims, cited, from_claims, plain
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -25,11 +25,11 @@ def _this(a: Assessment, claims: Claims) -> Check:
         return from_claims("D4", title, claims, ["R4"])
     call, layout = a.facts.call, a.facts.layout_from_entry
     if call is None or layout is None:
-        return plain("D4", title, UNKNOWN, r4.evidence)
+        return plain("D4", title, UNKNOWN, cited(r4))
     first_bad = any("args[0]" in line for line in r4.evidence if "should" in line)
     gap = any(line.find("args[0] is read at") >= 0 for line in r4.evidence)
     if first_bad or gap or claims["R12"].verdict == FAIL:
-        return plain("D4", title, FAIL, [f"R4: {line}" for line in r4.evidence])
+        return plain("D4", title, FAIL, cited(r4))
     cell = call.state.byte(layout + ARGS)
     lines = [f"[L+{ARGS}] was stored by +{cell.writer:#x}"] if cell.writer else []
     return plain("D4", title, PASS, lines or [f"[L+{ARGS}] is the caller's word"])

@@ -2,7 +2,7 @@
 
 from ..proof.words import cite
 from .model import FAIL, PASS, UNKNOWN
-from .sections import Assessment, Check, Claims, from_claims, not_here, plain
+from .sections import Assessment, Check, Claims, cited, from_claims, not_here, plain
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -25,8 +25,8 @@ def _range_check(a: Assessment, claims: Claims) -> Check:
     if r7.verdict == PASS and all(guard.decided for guard in guards):
         return plain("E2", title, PASS, lines)
     if r7.verdict == FAIL:
-        return plain("E2", title, FAIL, r7.evidence)
-    return plain("E2", title, UNKNOWN, [*r7.evidence], r7.hint)
+        return plain("E2", title, FAIL, cited(r7))
+    return plain("E2", title, UNKNOWN, cited(r7), r7.hint)
 
 
 def _readable(a: Assessment, claims: Claims) -> Check:

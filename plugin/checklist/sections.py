@@ -22,6 +22,7 @@ __all__ = [
     "Assessment",
     "Check",
     "Claims",
+    "cited",
     "from_claims",
     "from_proof",
     "known",
@@ -39,8 +40,13 @@ def from_claims(
     chosen = [claims[name] for name in names]
     verdict = combined(chosen)
     deciding = [check for check in chosen if check.verdict == verdict]
-    evidence = [f"{check.id}: {line}" for check in deciding for line in check.evidence]
+    evidence = [line for check in deciding for line in cited(check)]
     return Check(id, title, verdict, evidence, hint or deciding[0].hint)
+
+
+def cited(claim: Check) -> list[str]:
+    """A claim's evidence as an item tells it: what shows both leaves it out there."""
+    return [f"{claim.id}: {line}" for line in claim.evidence]
 
 
 def from_proof(id: str, title: str, a: Assessment, names: Sequence[str]) -> Check:

@@ -4,8 +4,7 @@ The answer first, then why, then what to do; what fails or could not be decided 
 table, everything else folded away. All text goes through `inert`, whatever it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..checklist.model import FAIL, PASS, UNKNOWN, Check, Diagnosis
 from ..trace.model import Event, FunctionCalls, Trace
@@ -15,6 +14,7 @@ from .words import (
     MACHINES,
     PROVED,
     SYMBOLS,
+    folded,
     headline,
     layout_problems,
     mend_label,
@@ -78,7 +78,7 @@ def _checks(report: Report) -> Iterator[str]:
     told = [c for word in (FAIL, UNKNOWN) for c in checks if c.verdict == word]
     above = {check.id: check for check in told if check in report.claims}
     if told:
-        rows = [_row(_folded(check, above)) for check in told]
+        rows = [_row(folded(check, above)) for check in told]
         yield from _table(("", "check", "evidence"), rows)
     sums = ", ".join(
         f"{count} {word}"
@@ -88,20 +88,6 @@ def _checks(report: Report) -> Iterator[str]:
     if sums:
         yield f"{len(checks)} checks: {sums}"
         yield ""
-
-
-def _folded(check: Check, above: Mapping[str, Check]) -> Check:
-    """An item that repeats the evidence of claims that have a row of their own."""
-    names: list[str] = []
-    lines: list[str] = []
-    for line in check.evidence:
-        name, _, said = line.partition(": ")
-        told = name in above and said in above[name].evidence
-        (names if told else lines).append(name if told else line)
-    if not names:
-        return check
-    see = f"see {', '.join(dict.fromkeys(names))}"
-    return replace(check, evidence=[*lines, see], hint=check.hint if lines else "")
 
 
 def _row(check: Check) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from .words import (
     MACHINES,
     PROVED,
     SYMBOLS,
+    folded,
     headline,
     layout_problems,
     meaning,
@@ -171,8 +172,9 @@ def _checks(page: Page, report: Report, detail: Detail) -> None:
         parts.append("  ")
     page.text("checks", *parts)
     if detail.everything:
+        claims = {claim.id: claim for claim in report.claims}
         for check in [*report.claims, *report.checklist]:
-            _unfold(page, check)
+            _unfold(page, folded(check, claims))
         return
     _failures(page, report)
     page.text("", ("(thunk-inspect --all shows the evidence of every check)", "dim"))

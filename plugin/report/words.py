@@ -4,9 +4,10 @@ What belongs here is said the same in text, HTML and documents: headlines, symbo
 a register's value means. Looks do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Mend
+from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import Report
 
 MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
@@ -96,3 +97,17 @@ def layout_problems(report: Report) -> Sequence[str]:
     if report.layout is None or any(word.pending for word in read):
         return ()
     return report.layout.problems
+
+
+def folded(check: Check, above: Mapping[str, Check]) -> Check:
+    """An item that refers to claims told `above` where it would repeat their evidence."""
+    names: list[str] = []
+    lines: list[str] = []
+    for line in check.evidence:
+        name, _, said = line.partition(": ")
+        told = name in above and said in above[name].evidence
+        (names if told else lines).append(name if told else line)
+    if not names:
+        return check
+    see = f"see {', '.join(dict.fromkeys(names))}"
+    return replace(check, evidence=[*lines, see], hint=check.hint if lines else "")

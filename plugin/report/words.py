@@ -100,7 +100,7 @@ def layout_problems(report: Report) -> Sequence[str]:
 
 
 def folded(check: Check, above: Mapping[str, Check]) -> Check:
-    """An item that refers to claims told `above` where it would repeat their evidence."""
+    """An item, with references where it would repeat what claims `above` it say."""
     names: list[str] = []
     lines: list[str] = []
     for line in check.evidence:

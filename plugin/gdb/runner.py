@@ -25,6 +25,7 @@ from ..trace.points import (
     Point,
     Stop,
     read_piece,
+    unwatched,
 )
 from .native import native_process, registers_at
 from .target import GdbTarget, PassingTarget
@@ -50,7 +51,7 @@ class GdbRunner:
         self._names: list[_Break] = []
         self._awaited: list[str] = []
         self._listening = False
-        self._on_hit: OnHit = lambda hit: True
+        self._on_hit: OnHit = unwatched
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stop: Optional[Stop] = None
@@ -156,7 +157,8 @@ class GdbRunner:
             said = f"cannot let the process run: {error}"
             self._error = self._error or ThunkError(said)
         finally:
-            self._running = False
+            # Or it would keep the trace, and the trace this.
+            self._running, self._on_hit = False, unwatched
             gdb.events.stop.disconnect(self._stopped)
             gdb.events.exited.disconnect(self._exited)
         if self._error:

@@ -29,6 +29,7 @@ from ..trace.points import (
     Point,
     Stop,
     read_piece,
+    unwatched,
 )
 from .reader import Reader
 from .registers import Registers
@@ -75,7 +76,7 @@ class LldbRunner:
         self._points: dict[int, tuple[Point, Any]] = {}
         self._addresses: set[int] = set()
         self._names: list[Any] = []
-        self._on_hit: OnHit = lambda hit: True
+        self._on_hit: OnHit = unwatched
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stay: Optional[Stop] = None
@@ -192,6 +193,8 @@ class LldbRunner:
                     error = self._continue()
         finally:
             _running.pop()
+            # Or it would keep the trace, and the trace this.
+            self._on_hit = unwatched
             self._debugger.SetAsync(was_async)
         if self._error:
             raise self._error

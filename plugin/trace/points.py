@@ -72,6 +72,11 @@ OnHit = Callable[[Hit], bool]
 """Called while the thread stands at a point: whether it is to stay there."""
 
 
+def unwatched(hit: Hit) -> bool:
+    """Where nobody watches, a hit is a stop."""
+    return True
+
+
 class Runner(Protocol):
     """A debugger that lets its process run."""
 

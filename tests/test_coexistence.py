@@ -35,4 +35,6 @@ def test_both_work(gdb: Session, first: str) -> None:
     assert "all consistent" in trace
     gdb.run("gef config context.enable True")
     gdb.run("start")
-    assert "main" in gdb.run("context").output
+    # It stops at main or, where gef finds none, at the entry point.
+    shown = gdb.run("context").output
+    assert "chakra_like" in shown and "stopped" in shown

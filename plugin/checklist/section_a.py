@@ -47,7 +47,7 @@ def _entry_point(a: Assessment) -> Check:
 
 
 def _logged(a: Assessment) -> Check:
-    title = "the address stored in m_dynamicInterpreterThunk"
+    title = "the value of m_dynamicInterpreterThunk is known"
     if not a.function:
         return known("A4", title, None, no_function(a), STOP)
     return known("A4", title, True, _stub_word(a))

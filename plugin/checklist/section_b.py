@@ -107,7 +107,7 @@ def _not_seen(a: Assessment, site: CallSite) -> str:
 
 
 def _captured(a: Assessment, site: CallSite) -> Check:
-    title = "the assembly of the call"
+    title = "the instructions up to the call can be read"
     if site.call is None:
         return known("B5", title, None, _not_seen(a, site), STOP)
     lines = [*site.lines]

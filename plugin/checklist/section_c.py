@@ -21,8 +21,8 @@ def items(a: Assessment, claims: Claims) -> list[Check]:
         _pattern(a),
         _arguments_saved(a, claims),
         _frame_saved(a, claims),
-        from_claims("C4", "the layout pointer's offset", claims, ["R1"]),
-        from_proof("C5", "the offset is where arguments were saved", a, ["R2"]),
+        from_claims("C4", "the layout pointer is a stack address", claims, ["R1"]),
+        from_proof("C5", "the layout pointer is where arguments were saved", a, ["R2"]),
         from_claims("C6", "the stack stays aligned to 16", claims, ["R5"]),
     ]
 
@@ -49,9 +49,9 @@ def _saved_line(a: Assessment, saved: Saved) -> str:
 
 def _arguments_saved(a: Assessment, claims: Claims) -> Check:
     wanted = a.convention.arguments
-    title = f"{wanted[0]}-{wanted[-1]} are stored on the stack"
+    title = f"the header stores all argument registers, {wanted[0]}-{wanted[-1]}"
     if a.convention.caller_stores is not None:
-        title = "argument registers are stored on the stack"
+        title = "the header stores the argument registers"
         why = "the caller stores them here (G6); the header need not"
         return not_here("C2", title, why)
     saved = {s.register: s for s in a.facts.saved}

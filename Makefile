@@ -18,7 +18,8 @@ CACHE := .cache
 STAMPS := $(CACHE)/stamps
 LLDB_NEW := 23.1.0.post2
 GDB_NEW := 18.1.0.post1
-NEXT := ready: make inspect shows reports, $(VENV)/bin/thunk-inspect setup how gdb and lldb load it
+TRY := ready: `make inspect` shows what reports look like
+LOAD := next: `$(VENV)/bin/thunk-inspect setup` says how gdb and lldb load the commands
 WORKERS ?= $(shell nproc)
 
 .PHONY: inspect test test-matrix install lint fuzz sweep soak bench clean
@@ -26,6 +27,7 @@ WORKERS ?= $(shell nproc)
 
 inspect: install
 	@$(VENV)/bin/python tools/show.py
+	@echo '$(LOAD)'
 
 test: install
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -37,7 +39,7 @@ install: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/lldb-new
 	@$(MAKE) --no-print-directory -s -C fixtures
 	@$(MAKE) --no-print-directory -s -C fixtures/engine linux windows \
 	    PYTHON=$(abspath $(VENV)/bin/python) WHEEL_DIR=$(abspath $(CACHE)/wheel)
-	$(if $(filter install,$(MAKECMDGOALS)),@echo '$(NEXT)')
+	$(if $(filter install,$(MAKECMDGOALS)),@printf '%s\n' '$(TRY)' '$(LOAD)')
 
 $(STAMPS)/packages: tools/debian-packages.txt tools/install-packages
 	@tools/install-packages

@@ -199,26 +199,14 @@ def test_a_python_that_is_too_old(program: Program) -> None:
 def test_this_python_lacks_a_package(tmp_path: Path) -> None:
     """What says so does without it."""
     plugin = copy_of_the_plugin(tmp_path / "it's here") / "thunk_inspect"
-    done = subprocess.run(
-        ["/usr/bin/python3", plugin, "doctor", "gdb"],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    done = run("/usr/bin/python3", plugin, "doctor", "gdb")
     assert done.returncode == 2
     assert marks(done.stdout) == {"Python": "✗", "gdb": "✓"}
     assert "pygdbmi and cattrs" in whole(done.stdout)
     mend = next(line for line in done.stdout.splitlines() if "mend: " in line)
     assert "pip install --upgrade --target '" in mend and "'jinja2>=3'" in mend
     for words in (["run", "true"], ["replay", "x"]):
-        done = subprocess.run(
-            ["/usr/bin/python3", plugin, *words],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
+        done = run("/usr/bin/python3", plugin, *words)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
 
 

@@ -20,7 +20,7 @@ import sys
 if sys.version_info < (3, 9):  # noqa: UP036  # a debugger's may be older
     raise ImportError(
         f"thunk-inspect needs Python 3.9, and this is {sys.version_info[0]}."
-        f"{sys.version_info[1]}: use a debugger that has a newer one"
+        f"{sys.version_info[1]}: use a newer debugger"
     )
 
 TYPE_CHECKING = False

@@ -68,8 +68,7 @@ def function_at(memory: Memory, address: int) -> Function:
     function = try_function(memory, address, offsets)
     if thunk is None or function is None or thunk.stub_number(function.stub) is None:
         raise ThunkError(
-            f"no function object with a thunk at {address:#x}: one that was not called"
-            " yet has none, nor has a jitted one"
+            f"no function with a thunk at {address:#x}: never called, or jitted"
         )
     return function
 

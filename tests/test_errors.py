@@ -7,6 +7,7 @@ import pytest
 from debuggers import Answer
 from sessions import Session
 
+COLUMNS = 80
 BAD_WORDS = ("Traceback", "Error:", "Exception", "internal error", "<class", "argparse")
 COMMANDS = ("thunk-inspect", "thunk-find", "thunk-layout 0x10", "thunk-snapshot {file}")
 
@@ -21,6 +22,8 @@ def one_line(answer: Answer, command: str) -> str:
     assert line.startswith(f"{name}: "), line
     assert not [word for word in BAD_WORDS if word in line], line
     assert len(line) > len(name) + 10, f"too short to help: {line}"
+    typed = len(command) - len(name)
+    assert len(line) < COLUMNS + typed, f"{len(line)} columns: {line}"
     return line
 
 

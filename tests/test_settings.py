@@ -61,7 +61,7 @@ def test_shown_and_set(session: Session) -> None:
     error = session.run("thunk-settings arguments none").error
     assert "arguments is auto or a number from 1 to 4096, not 'none'" in error
     error = session.run("thunk-settings lunch").error
-    assert "usage: thunk-settings" in error
+    assert "see help thunk-settings" in error
     assert not session.run("thunk-settings arguments auto").error
     assert shown(session) == before
 
@@ -143,7 +143,7 @@ def test_block_size(session: Session, tmp_path: Path) -> None:
     session.load("sysv", "none", "3")
     session.go_on_to("header")
     session.run("thunk-settings block-size 65536")
-    assert "no thunk block" in session.run("thunk-inspect $pc").error
+    assert "no thunk at" in session.run("thunk-inspect $pc").error
     session.run("thunk-settings block-size 4096")
     assert session.json()["thunk"]["block_size"] == 4096
     session.run(f"thunk-snapshot {tmp_path / 'saved'}")

@@ -32,7 +32,7 @@ def test_what_is_no_function(session: Session) -> None:
     session.go_on_to("header")
     for expression in ("$rsp", "0", "1", "$pc"):
         error = session.run(f"thunk-stub {expression}").error
-        assert "no function object with a thunk at 0x" in error
+        assert "no function with a thunk at 0x" in error
         assert len(error.strip().splitlines()) == 1
 
 
@@ -42,7 +42,7 @@ def test_in_gdbs_expressions(gdb: Session) -> None:
     told = stub(gdb, "$rdi")
     assert f"{told:#x}" in gdb.run("print $_thunk($rdi)").output
     error = gdb.run("print $_thunk(8)").error
-    assert "$_thunk: no function object with a thunk at 0x8" in error
+    assert "$_thunk: no function with a thunk at 0x8" in error
     assert (
         "Return the address of a function object's stub"
         in gdb.run("help function _thunk").output
@@ -80,7 +80,7 @@ def test_the_layout_of_the_call_in_hand(session: Session) -> None:
     """Without an expression; where there is none, what to do."""
     session.load("sysv", "none", "3")
     error = session.run("thunk-layout").error
-    assert "give an address, such as thunk-layout $x0" in error
+    assert "give an address, such as $x0" in error
     session.go_on_to("interpreter")
     given = session.run("thunk-layout $rdi").output
     assert "add(" in given and session.run("thunk-layout").output == given

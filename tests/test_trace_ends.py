@@ -140,7 +140,7 @@ def test_no_process(session: Session) -> None:
 def test_bad_usage(gdb: Session, words: str) -> None:
     gdb.open()
     error = gdb.run(f"thunk-trace {words}").error
-    assert "usage: thunk-trace" in error and len(error.strip().splitlines()) == 1
+    assert "see help thunk-trace" in error and len(error.strip().splitlines()) == 1
 
 
 def test_a_file_that_cannot_be_written(session: Session) -> None:

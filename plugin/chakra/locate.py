@@ -76,8 +76,7 @@ class Locator(Blocks):
             by = "the address given is a function object of it"
             return Found(thunk, by, function=address)
         raise NotFound(
-            f"no thunk block at {address:#x}: give an address inside a block (a"
-            " header, a stub, m_dynamicInterpreterThunk) or of a function object"
+            f"no thunk at {address:#x}: give a block's or function's address"
         )
 
     def here(self) -> Found:
@@ -94,12 +93,8 @@ class Locator(Blocks):
             found = road()
             if found:
                 return found
-        scanned = "executable memory" if self.memory.regions() else ""
-        tried = ["pc", "return addresses", "function objects", "the stack", scanned]
-        raise NotFound(
-            f"no thunk block found (looked at {', '.join(filter(None, tried))}): stop"
-            " in interpreted JavaScript, or give an address: thunk-inspect ADDRESS"
-        )
+        tried = "pc, stack or scan" if self.memory.regions() else "pc or stack"
+        raise NotFound(f"no thunk found by {tried}: stop in interpreted code")
 
     def _in_modules(self) -> Optional[Found]:
         """A port may have its blocks in its own image."""

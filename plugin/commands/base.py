@@ -10,6 +10,9 @@ from typing import Any, NoReturn, Optional
 from ..target import ThunkError
 from .session import Session
 
+COLUMNS = 80
+"""Of a terminal. lldb puts "error: " before what went wrong."""
+
 
 class UsageError(ThunkError):
     """The command's words are off; the message is its usage."""
@@ -19,7 +22,17 @@ class Parser(argparse.ArgumentParser):
     """An argparse that raises instead of ending the debugger."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; usage: {self.usage}")
+        """The usage if the line has room for it, else where it stands."""
+        _, required, names = message.partition(" arguments are required: ")
+        if required:
+            message = f"{names} is missing"
+        see = f"see help {self.prog}"
+        told = (f"{message}; usage: {self.usage}", f"{message}; {see}")
+        short = message.partition(" (choose from ")[0]
+        raise UsageError(next(filter(self._fits, told), f"{short}; {see}"))
+
+    def _fits(self, message: str) -> bool:
+        return len(f"error: {self.prog}: {message}") < COLUMNS
 
     def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
         raise UsageError(message or f"usage: {self.usage}")
@@ -52,7 +65,7 @@ def uncollected() -> Iterator[None]:
 
 def count(text: str) -> int:
     if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("a number from 1 is wanted")
+        raise argparse.ArgumentTypeError("give a number from 1")
     return int(text)
 
 
@@ -63,5 +76,5 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError("a number of seconds from 0 is wanted")
+        raise argparse.ArgumentTypeError("give seconds, from 0")
     return value

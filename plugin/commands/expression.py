@@ -47,7 +47,7 @@ def _tokens(text: str) -> "list[re.Match[str]]":
         match = _TOKEN.match(text, place)
         if not match:
             raise ThunkError(
-                f"cannot read {text!r}: registers, numbers, symbols, + and - are known"
+                f"cannot read {text!r}: give registers, numbers, symbols, + and -"
             )
         tokens.append(match)
         place = match.end()

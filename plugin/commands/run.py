@@ -74,7 +74,7 @@ class Layout(Command):
 def _layout_here(memory: Memory) -> int:
     call = assess(memory, find_thunk(memory)).call
     if call.layout is None:
-        raise ThunkError(f"{call.how}: give an address, such as thunk-layout $x0")
+        raise ThunkError(f"{call.how}: give an address, such as $x0")
     return call.layout
 
 
@@ -141,7 +141,8 @@ class Compare(Command):
 class Snapshot(Command):
     def arguments(self, parser: Parser) -> None:
         parser.add_argument("file")
-        parser.add_argument("address", nargs="*")
+        # With a default argparse does not ask for it.
+        parser.add_argument("address", nargs="*", default=[])
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())

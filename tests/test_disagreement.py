@@ -135,3 +135,19 @@ def test_what_is_not_modelled_blames_nobody(
     report = judged(document)
     assert "R12" not in claims(report, "fail")
     assert report["thunk"]["calling_convention"] == "arm64-registers"
+
+
+def test_a_word_that_is_right_by_chance(gdb: Session) -> None:
+    """No value is said to be one that it should be."""
+    gdb.load("homing", "offset16", "3", arch="aarch64")
+    for place in ("header", "interpreter"):
+        gdb.go_on_to(place)
+    path = gdb.folder / "stopped.json"
+    assert not gdb.run(f"thunk-snapshot {path}").error
+    document: Document = json.loads(path.read_text())
+    first = inspect(SnapshotTarget(document)).stack[0]
+    passed = int(first.comment.partition("should be ")[2], 16)
+    assert first.address and first.value != passed
+    write(document, first.address, passed)
+    first = inspect(SnapshotTarget(document)).stack[0]
+    assert first.value == passed and first.comment == "should be x0"

@@ -114,6 +114,29 @@ def test_evidence_is_shown_once(arch: str, convention: str, fault: str) -> None:
     assert told[at + 1] == "see R2"
 
 
+@pytest.mark.parametrize("arch, convention, fault", SEEN)
+def test_nothing_is_cut(arch: str, convention: str, fault: str) -> None:
+    """A wider page says nothing more."""
+    report = report_of(arch, convention, fault)
+    detail = Detail(code=True, everything=True)
+    narrow, wide = (render(report, Style(width), detail) for width in (80, 1000))
+    assert "".join(narrow.split()) == "".join(wide.split())
+
+
+def test_what_a_saved_register_is(gdb: Session) -> None:
+    """Its word may be no argument of this call, or stand where none is read."""
+    words = report_of("aarch64", "homing", "none").stack
+    said = {word.role: word.comment for word in words}
+    assert said["args[3]"] == "3" and "saved x5" not in said
+    assert said["saved x6"] == "args[4], not passed"
+    gdb.load("section7", "none", "3", arch="aarch64")
+    for place in ("header", "dispatch"):
+        gdb.go_on_to(place)
+    lines = gdb.run("thunk-inspect").output.splitlines()
+    assert any(re.search(r" args\[0\] +by \S+  should be x2$", line) for line in lines)
+    assert any(re.search(r" saved x2 +by \S+  args\[0\]$", line) for line in lines)
+
+
 @pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120])
 @pytest.mark.parametrize("unicode", [True, False])
 def test_any_width(saved: Document, width: int, unicode: bool) -> None:

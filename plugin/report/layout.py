@@ -7,7 +7,7 @@ from ..chakra.layout import ARGS, Layout, words
 from ..checklist.model import FAIL
 from ..target import Memory
 from .model import StackWord
-from .page import Page, Style
+from .page import INDENT, Page, Style
 from .text import COLOURS
 
 
@@ -47,6 +47,7 @@ def render_layout(layout: Layout, words: Sequence[StackWord], style: Style) -> s
         page.wrapped("", problem)
     for word in words:
         value = "unreadable" if word.value is None else f"{word.value:#018x}"
-        parts = f"{word.place:+4d}  {value:<18}  {word.role:<9} "
-        page.text("", parts, (word.comment, COLOURS[FAIL] if word.wrong else ""))
+        row = f"{word.place:+4d}  {value:<18}  {word.role:<9} "
+        colour = COLOURS[FAIL] if word.wrong else ""
+        page.noted("", row, word.comment, colour, INDENT + 6)
     return page.render()

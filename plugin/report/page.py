@@ -111,6 +111,14 @@ class Page:
         for n, piece in enumerate(pieces(text, room) or [""]):
             self.text(label if n == 0 else " " * indent, (piece, style))
 
+    def noted(self, label: str, row: str, note: str, style: str, indent: int) -> None:
+        """A line with a note behind it, or below it where there is no room for that."""
+        if INDENT + len(row) + width_of(note) <= self.style.width:
+            self.text(label, row, (note, style))
+            return
+        self.text(label, row)
+        self.wrapped(" " * indent, note, style, indent)
+
     def packed(self, pieces: Iterable[str]) -> None:
         """Pieces side by side, as many on a line as fit whole."""
         line = ""

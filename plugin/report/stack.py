@@ -129,11 +129,12 @@ def _word(a: Assessment, cell: Cell) -> StackWord:
     place = cell.place
     address = None if a.call.layout is None else (a.call.layout + place) & MASK64
     role = _role(a, place)
-    comment, wrong = _comment(a, cell, role)
+    value = _value(a.memory, address)
+    comment, wrong = _comment(a, cell, role, value)
     return StackWord(
         place,
         address,
-        _value(a.memory, address),
+        value,
         role,
         "caller" if cell.writer is None else f"+{cell.writer:03x}",
         comment,
@@ -173,25 +174,51 @@ def _role(a: Assessment, place: int) -> str:
     return names.get(register, f"saved {register}")
 
 
-def _comment(a: Assessment, cell: Cell, role: str) -> "tuple[str, bool]":
+def _comment(
+    a: Assessment, cell: Cell, role: str, value: Optional[int]
+) -> "tuple[str, bool]":
     """What the word is, or what it should be."""
     read = not role.startswith("saved")
     if read and cell.right is False:
-        return f"should be {_wanted(a, cell)}", True
-    if a.layout is None:
-        return "", False
-    if cell.pending:
+        return f"should be {_wanted(a, cell, value)}", True
+    if a.layout is not None and cell.pending:
         return "not stored yet", False
-    return _comment_on_memory(a, cell.place)
-
-
-def _wanted(a: Assessment, cell: Cell) -> str:
-    """The value that should stand there, or else its name."""
-    passed = {0: a.call.passed_function, WORD: a.call.passed_call_info}.get(cell.place)
+    passed = None if read else _passed_in(a, cell)
     if passed is not None:
+        return _unread(a, passed), False
+    return ("", False) if a.layout is None else _comment_on_memory(a, cell.place)
+
+
+def _passed_in(a: Assessment, cell: Cell) -> Optional[int]:
+    """Which of the convention's argument registers a word holds."""
+    registers, value = a.convention.arguments, cell.value
+    if not isinstance(value, Entry) or value.register not in registers:
+        return None
+    return registers.index(value.register)
+
+
+def _wanted(a: Assessment, cell: Cell, value: Optional[int]) -> str:
+    """The value that should stand there, or else where the caller passed it: so too
+    where the value that is there happens to be the right one."""
+    passed = {0: a.call.passed_function, WORD: a.call.passed_call_info}.get(cell.place)
+    if passed is not None and passed != value:
         return f"{passed:#x}"
     assert cell.expected is not None
-    return Words(a.thunk, a.convention).name(cell.expected)
+    words = Words(a.thunk, a.convention)
+    if isinstance(cell.expected, Entry):
+        return cell.expected.register
+    if isinstance(cell.expected, Slot):
+        return f"[{words.place(cell.expected.offset)}]"
+    return words.name(cell.expected)
+
+
+def _unread(a: Assessment, index: int) -> str:
+    """What a register carried whose word is not read as that: not in this call, or not
+    in this place."""
+    name = ("function", "callInfo", f"args[{index - 2}]")[min(index, 2)]
+    known = a.layout is not None and a.layout.looks_sound and not a.asm
+    unused = known and _count(a) <= index - 2
+    return f"{name}, not passed" if unused else name
 
 
 def _comment_on_memory(a: Assessment, place: int) -> "tuple[str, bool]":
@@ -200,7 +227,7 @@ def _comment_on_memory(a: Assessment, place: int) -> "tuple[str, bool]":
     if place == 0:
         if layout.function:
             return layout.function.name or "a function object", False
-        if a.call.passed_function is not None:
+        if a.call.passed_function not in (None, _value(a.memory, a.call.layout)):
             return f"should be {a.call.passed_function:#x}", True
         return "no function object", True
     if place == WORD and layout.call_info:

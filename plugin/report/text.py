@@ -3,12 +3,12 @@
 Reads the Report and decides nothing but looks; how lines are made is in `page`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
 from .model import CodeLine, Report, StackWord
-from .page import ASCII, INDENT, PLAIN, Page, Style
+from .page import ASCII, INDENT, PLAIN, Page, Style, pieces
 from .words import (
     MACHINES,
     PROVED,
@@ -21,7 +21,9 @@ from .words import (
     stopped_inside,
 )
 
-MAX_CODE, MAX_INSTRUCTION = 14, 29
+MAX_CODE = 14
+VALUES = INDENT + 11
+"""Columns before a stack word's value."""
 MAX_STEPS = 4
 """Edits of a mend that are shown one by one."""
 COLOURS = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow", NOT_APPLICABLE: "dim"}
@@ -103,28 +105,42 @@ def _thunk(page: Page, report: Report) -> None:
 
 
 def _code(page: Page, report: Report) -> None:
+    if not report.code:
+        return
+    width = min(max(len(one.code) for one in report.code), MAX_CODE)
+    column = _note_column(report.code, page.style.width - INDENT - width - 9)
     label = "code"
-    here = report.pc
     for line in report.code:
-        page.text(label, *_code_line(report, line, here))
-        label = ""
+        for parts in _code_lines(report, line, width, column, page.style.width):
+            page.text(label, *parts)
+            label = ""
     page.gap()
 
 
-def _code_line(
-    report: Report, line: CodeLine, here: Optional[int]
-) -> "list[str | tuple[str, str]]":
+def _note_column(lines: Sequence[CodeLine], room: int) -> int:
+    """How long instructions are made, so that notes stand below each other and the
+    longest has room."""
+    noted = [line for line in lines if line.note]
+    longest = max((len(line.text) for line in noted), default=0)
+    note = max((len(line.note) for line in noted), default=0)
+    return max(min(longest, room - 2 - note), 0)
+
+
+def _code_lines(
+    report: Report, line: CodeLine, width: int, column: int, columns: int
+) -> "Iterator[list[str | tuple[str, str]]]":
+    """An instruction, and its note, which goes on below itself where it is long."""
     assert report.thunk
-    width = min(max((len(one.code) for one in report.code), default=8), MAX_CODE)
-    room = min(max((len(one.text) for one in report.code), default=8), MAX_INSTRUCTION)
-    mark = "=>" if here == report.thunk.block + line.offset else "  "
+    mark = "=>" if report.pc == report.thunk.block + line.offset else "  "
     code = line.code if len(line.code) <= width else line.code[: width - 1] + "…"
     style = COLOURS[FAIL] if line.blamed else ""
-    return [
-        f"{mark}+{line.offset:03x} {code:<{width}}  ",
-        (f"{line.text:<{room}}", style),
-        (f"  {line.note}" if line.note else "", style or "dim"),
-    ]
+    start = f"{mark}+{line.offset:03x} {code:<{width}}  "
+    text = line.text if not line.note else f"{line.text:<{column}}  "
+    before = INDENT + len(start) + len(text)
+    first, *rest = pieces(line.note, max(columns - before, 16)) or [""]
+    yield [start, (text, style), (first, style or "dim")]
+    for piece in rest:
+        yield [" " * (before - INDENT), (piece, style or "dim")]
 
 
 def _stack(page: Page, report: Report) -> None:
@@ -136,7 +152,8 @@ def _stack(page: Page, report: Report) -> None:
     if report.verdict == "sound":
         words = [word for word in words if not word.role.startswith("saved")]
     for word in words:
-        page.text(label, *_stack_line(report, word))
+        colour = COLOURS[FAIL] if word.wrong else ""
+        page.noted(label, _stack_line(report, word), word.comment, colour, VALUES)
         label = ""
     for problem in layout_problems(report):
         page.wrapped("", problem)
@@ -144,17 +161,13 @@ def _stack(page: Page, report: Report) -> None:
         page.gap()
 
 
-def _stack_line(report: Report, word: StackWord) -> "list[str | tuple[str, str]]":
+def _stack_line(report: Report, word: StackWord) -> str:
     pointer = "L ->" if word.place == 0 else ""
     value = "unreadable" if word.value is None else f"{word.value:#018x}"
     if report.layout is None:
         value = ""
     by = "" if word.written_by == "caller" else f"by {word.written_by}"
-    style = COLOURS[FAIL] if word.wrong else ""
-    return [
-        f"{pointer:<5}{word.place:+4d}  {value:<18}  {word.role:<9} {by:<8} ",
-        (word.comment, style),
-    ]
+    return f"{pointer:<5}{word.place:+4d}  {value:<18}  {word.role:<9} {by:<8} "
 
 
 def _checks(page: Page, report: Report, detail: Detail) -> None:
@@ -204,9 +217,11 @@ def _rests_on(item: Check, claim: Check) -> bool:
 
 def _unfold(page: Page, check: Check, more: str = "") -> None:
     symbol = SYMBOLS[check.verdict]
-    title = f"{check.title}{more}"
-    page.text("", (f"{check.id:<3} {symbol} ", COLOURS[check.verdict]), title)
     indent = INDENT + 6
+    title, *rest = pieces(f"{check.title}{more}", max(page.style.width - indent, 16))
+    page.text("", (f"{check.id:<3} {symbol} ", COLOURS[check.verdict]), title)
+    for line in rest:
+        page.text("", " " * 6, line)
     for line in dict.fromkeys(check.evidence):
         page.wrapped(" " * indent, line, indent=indent)
     if check.hint and check.verdict != PASS:

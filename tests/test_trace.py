@@ -189,6 +189,27 @@ def test_where_it_goes_wrong(
     assert bool(document["hang"]) == (fault == "no-fplr" and arch == "aarch64")
 
 
+@pytest.mark.parametrize(
+    ("convention", "fault", "issue"),
+    [
+        ("homing", "offset16", "issue 1"),
+        ("homing", "callee-saved", "issue 4"),
+        ("caller-stack", "regs-only", "issue 2"),
+        ("homing", "none", ""),
+    ],
+)
+def test_a_process_that_ended_is_judged_too(
+    session: Session, convention: str, fault: str, issue: str
+) -> None:
+    """By what it was when a call went wrong."""
+    session.load(convention, fault, "3", "--calls", "2", arch="aarch64")
+    said = session.run("thunk-trace").output
+    summary, _, report = said.partition("The process is gone; ")
+    assert "ended: exited with" in summary
+    assert bool(report) == bool(issue)
+    assert issue in report and report.count("BROKEN") == bool(issue)
+
+
 def test_a_call_site_is_named(session: Session) -> None:
     """The call instruction in the helper, by its address."""
     session.load("caller-stack", "regs-only", "3", arch="aarch64")

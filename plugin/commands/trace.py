@@ -1,14 +1,17 @@
 """`thunk-trace`: run under watch, then say what was seen and where it hangs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
-from ..inspection import locator_for
+from ..inspection import inspect, locator_for, with_trace
+from ..report.model import Report
 from ..report.trace import render_event, render_head, render_trace
 from ..target import Memory, ThunkError
 from ..trace.model import KINDS, Event
 from .base import Command, Parser, count, seconds
 from .session import Session
+
+GONE = "The process is gone; when that call went wrong, thunk-inspect would have said:"
 
 
 class Trace(Command):
@@ -32,7 +35,8 @@ class Trace(Command):
         def head(missing: "list[str]") -> None:
             session.say(render_head(missing, style, wish.count, wish.timeout))
 
-        done = trace(session.runner(), wish, say, head)
+        first = _First(session)
+        done = trace(session.runner(), wish, say, head, first.look)
         if options.json:
             from ..report.files import write_text
             from ..report.trace_json import trace_to_json
@@ -40,15 +44,36 @@ class Trace(Command):
             write_text(options.json, trace_to_json(done.trace))
         text = render_trace(done.trace, style)
         if done.trace.hang:
-            text += "\n\n" + self._inspection(session)
+            text += f"\n\n{_inspection(session)}"
+        elif done.gone and first.report:
+            report = with_trace(first.report, done.trace)
+            text += f"\n\n{GONE}\n\n{_rendered(session, report)}"
         return text
 
-    @staticmethod
-    def _inspection(session: Session) -> str:
-        from ..inspection import inspect
-        from ..report.text import render
 
+class _First:
+    """What an inspection said at the first call that went wrong."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.report: Optional[Report] = None
+
+    def look(self) -> bool:
         try:
-            return render(inspect(session.target()), session.style())
-        except ThunkError as error:
-            return str(error)
+            self.report = inspect(self._session.target())
+        except ThunkError:
+            return False
+        return self.report.verdict == "broken"
+
+
+def _inspection(session: Session) -> str:
+    try:
+        return _rendered(session, inspect(session.target()))
+    except ThunkError as error:
+        return str(error)
+
+
+def _rendered(session: Session, report: Report) -> str:
+    from ..report.text import render
+
+    return render(report, session.style())

@@ -13,10 +13,12 @@ IN_LLDB = """
 import json
 import lldb
 from thunk_inspect.lldb.registers import Registers, register_value
+from thunk_inspect.local import local_process
 from thunk_inspect.arch import ARCHES
 
 target = lldb.debugger.GetSelectedTarget()
 process = target.GetProcess()
+pid = process.GetProcessID()
 frame = process.GetSelectedThread().GetFrameAtIndex(0)
 arch = ARCHES[{arch!r}]
 known = Registers(target, process, None, arch.name)
@@ -68,8 +70,20 @@ def test_a_stubs_in_one_packet(lldb: Session, tmp_path: Path, place: str) -> Non
     assert said["elsewhere"] == {}
 
 
-def test_a_server_with_an_order_of_its_own(lldb: Session, tmp_path: Path) -> None:
-    """lldb-server wants to be told of which thread: it is not asked again."""
+@pytest.mark.parametrize("place", ["header", "dispatch", "interpreter"])
+def test_a_servers_in_one_packet(lldb: Session, tmp_path: Path, place: str) -> None:
+    """In the kernel's order, which has more of them."""
+    lldb.load("sysv", "none", "3")
+    lldb.go_on_to(place)
+    local = IN_LLDB.replace("process, None", "process, local_process(pid)")
+    said = inside(lldb, local, tmp_path, arch="x86_64")
+    assert said["singly"].items() <= said["at_once"].items()
+    assert said["read"] == said["singly"]
+    assert said["elsewhere"] == {}
+
+
+def test_a_server_that_wants_a_threads_number(lldb: Session, tmp_path: Path) -> None:
+    """lldb-server elsewhere, of which it is not known that it is one: asked once."""
     lldb.load("sysv", "none", "3")
     said = inside(lldb, IN_LLDB, tmp_path, arch="x86_64")
     assert said["at_once"] == {} and not said["asks"]

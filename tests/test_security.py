@@ -62,7 +62,7 @@ OURS = {
     ("gdb/runner.py", "name"): "a linkage name: a constant of the core",
     ("gdb/runner.py", "condition"): "the condition of the user's own break point",
     ("lldb/commands.py", "add"): "a constant",
-    ("lldb/registers.py", "ASK"): "a constant",
+    ("lldb/registers.py", "ask"): "a constant, and a thread's number",
     ("lldb/commands.py", "last"): "the names of our commands",
     ("lldb/commands.py", "line"): "the user's own line, to be completed",
 }

@@ -305,7 +305,7 @@ EXECUTED = {
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},
     "lldb/commands.py": {"{} --completion-type symbol {}", "{} {}"},
-    "lldb/registers.py": {"ASK"},  # the packet g, which reads registers
+    "lldb/registers.py": {"ask"},  # the packet g, which reads registers
 }
 """Every command that the plugin gives to a debugger. None of them runs code in the
 process but `continue`, which is what a trace is; scripted.py is loaded only into

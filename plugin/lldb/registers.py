@@ -1,7 +1,8 @@
 """Registers of a frame.
 
-lldb asks a remote stub for each by itself. Where many are wanted they come in one
-packet `g`, which lldb has a command for, though it uses that packet only if told to.
+lldb asks its server, or a remote stub, for each by itself. Where many are wanted they
+come in one packet `g`, which lldb has a command for, though it uses that packet only if
+told to.
 """
 
 import re
@@ -13,6 +14,7 @@ import lldb
 from ..answering import now
 from ..arch import ARCHES, WORD, Arch
 from ..local import Local
+from ..ptrace import ORDER
 from ..target import MASK64
 from .connection import line_to
 
@@ -32,11 +34,13 @@ class Registers:
         self, target: Any, process: Any, local: Optional[Local], arch: str
     ) -> None:
         """`local`: the process, if lldb's own server on this machine has it. That one
-        answers sooner than a command of lldb's takes."""
+        hands out what the kernel has, in its order, of the thread that it is told."""
         self._interpreter = target.GetDebugger().GetCommandInterpreter()
         self._arch = ARCHES.get(arch)
-        remote = local is None and process.GetPluginName() == "gdb-remote"
-        self._at_once = remote
+        self._named = local is not None
+        order = self._arch.registers if self._arch else ()
+        self._order = ORDER.get(arch, ()) if local else order
+        self._at_once = process.GetPluginName() == "gdb-remote"
         self._line = line_to(target, process)
 
     def read(self, frame: Any, names: Sequence[str]) -> "dict[str, int]":
@@ -59,10 +63,12 @@ class Registers:
         asked it for last, and in an order that another kind of stub may not have."""
         result = lldb.SBCommandReturnObject()
         context = lldb.SBExecutionContext(frame)
-        since = now()
-        self._interpreter.HandleCommand(ASK, context, result, False)
+        ask, since = ASK, now()
+        if self._named:
+            ask += f";thread:{frame.GetThread().GetThreadID():x};"
+        self._interpreter.HandleCommand(ask, context, result, False)
         digits = (result.GetOutput() or "").partition(ANSWER)[2].strip()
-        found = _words(digits, arch.registers)
+        found = _words(digits, self._order)
         if not found:
             self._line.failed(since)
             self._at_once = False

@@ -10,13 +10,14 @@ from typing import List
 import pytest
 
 from conftest import Opener
-from made import report_of
+from made import event, report_of
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document
 from sessions import Session
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.page import Style
 from thunk_inspect.report.text import Detail, render
+from thunk_inspect.report.trace import render_event
 from thunk_inspect.snapshot import SnapshotTarget
 
 ESCAPE = "\x1b"
@@ -121,6 +122,31 @@ def test_nothing_is_cut(arch: str, convention: str, fault: str) -> None:
     detail = Detail(code=True, everything=True)
     narrow, wide = (render(report, Style(width), detail) for width in (80, 1000))
     assert "".join(narrow.split()) == "".join(wide.split())
+
+
+def test_a_mend_is_told_once() -> None:
+    """Two issues may have one mend, and several words one cause."""
+    report = report_of("aarch64", "section3", "callinfo-clobber")
+    mends = [issue.mend for issue in report.issues if issue.mend]
+    assert len(mends) == 2 and mends[0].steps == mends[1].steps
+    text = render(report, Style(), Detail())
+    assert text.count("emit the header of") == 1 and "that of issue 1" in text
+
+
+def test_an_instruction_is_blamed_once_for_an_event() -> None:
+    """Each word that it made wrong is named, and the instruction with the first."""
+    cited = ": 0x5500802038 e0430091 add x0, sp, #16: it is wrong"
+    words = [f"R4: [x0+{n}] is 0x7" for n in (16, 24)]
+    other = "R6: x1 is 0x9: 0x550080203c 60001fd6 br x3"
+    one = event(1, problems=[*(word + cited for word in words), other])
+    lines = " ".join(render_event(one, Style()).split())
+    assert lines.count("add x0, sp") == 1 and "br x3" in lines
+    assert all(word in lines for word in words)
+
+
+def test_where_the_caller_is_made() -> None:
+    text = render(report_of("aarch64", "caller-stack", "regs-only"), Style(1000))
+    assert "the JIT makes its calls in lib/Backend/arm64/LowerMD.cpp" in text
 
 
 def test_what_a_saved_register_is(gdb: Session) -> None:

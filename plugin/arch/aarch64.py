@@ -23,6 +23,7 @@ REGISTERS = Convention(
     callee_saved_vectors=_VECTORS,
     shadow=0,
     anchored=True,
+    lowered_in="lib/Backend/arm64/LowerMD.cpp",
 )
 
 CALLER_STACK = Convention(
@@ -35,6 +36,7 @@ CALLER_STACK = Convention(
     callee_saved_vectors=_VECTORS,
     shadow=0,
     anchored=True,
+    lowered_in="lib/Backend/arm64/LowerMD.cpp",
 )
 
 _BLR, _REGISTER_BRANCH = 0xD63F0000, 0xFFFFFC1F

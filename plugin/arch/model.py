@@ -42,6 +42,8 @@ class Convention:
     """Whether the stack walker needs FP + ANCHOR to be the layout."""
     reserved: tuple[str, ...] = ()
     """Registers that the system keeps for itself: no code may change them."""
+    lowered_in: str = ""
+    """The engine's file in which the JIT makes calls this way (LowerCallArgs)."""
 
     @property
     def register_args(self) -> tuple[str, ...]:

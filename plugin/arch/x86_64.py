@@ -18,6 +18,7 @@ WINDOWS = Convention(
     callee_saved_vectors=tuple(f"xmm{n}" for n in range(6, 16)),
     shadow=32,
     anchored=False,
+    lowered_in="lib/Backend/amd64/LowererMDArch.cpp",
 )
 
 SYSV = Convention(
@@ -30,6 +31,7 @@ SYSV = Convention(
     callee_saved_vectors=(),
     shadow=0,
     anchored=True,
+    lowered_in="lib/Backend/amd64/LowererMDArch.cpp",
 )
 
 

@@ -148,6 +148,8 @@ def _convention(a: Assessment, claims: dict[str, Check]) -> Optional[Present]:
         f"store {registers[0]}, {registers[1]} and the arguments at [{sp}], [{sp}+8], …"
         f" before {_the_call(a)}, or store the argument registers in the header"
     )
+    if a.convention.lowered_in:
+        text += f" (the JIT makes its calls in {a.convention.lowered_in})"
     return Present(cause, Mend([text], proved=False))
 
 

@@ -58,10 +58,15 @@ def _head(page: Page, report: Report) -> None:
     colour = {"sound": "bold green", "broken": "bold red"}.get(report.verdict, "yellow")
     present = [issue for issue in report.issues if issue.state == "present"]
     page.headed(report.verdict.upper(), colour, headline(report), machine)
+    told: dict[tuple[str, ...], int] = {}
     for issue in present:
         page.wrapped(f"issue {issue.id}", f"{issue.title}: {issue.cause}")
         if issue.mend:
-            _mend(page, issue.mend)
+            first = told.setdefault(tuple(issue.mend.steps), issue.id)
+            if first == issue.id:
+                _mend(page, issue.mend)
+            else:
+                page.wrapped(mend_label(issue.mend), f"that of issue {first}")
     if report.verdict == "undecided":
         for check in report.claims:
             if check.verdict == UNKNOWN:

@@ -47,9 +47,18 @@ def render_event(event: Event, style: Style) -> str:
         return line.rstrip()
     page = Page(style)
     page.wrapped(label, line[len(label) :], indent=len(label))
-    for problem in event.problems:
+    for problem in _once(event.problems):
         _problem(page, problem)
     return page.render()
+
+
+def _once(problems: Sequence[str]) -> Iterator[str]:
+    """An instruction that several of them blame is cited once."""
+    told: set[str] = set()
+    for problem in problems:
+        text, _, cited = problem.partition(": 0x")
+        yield text if cited in told else problem
+        told.update(filter(None, [cited]))
 
 
 def _problem(page: Page, problem: str) -> None:
@@ -96,7 +105,7 @@ def _first(page: Page, event: Event) -> None:
     what = "the thunk" if event.call is None else f"call {event.call}"
     page.wrapped("first", f"{what} of {name}, {where}", FAIL)
     page.wrapped("", f"{event.address:#x}  {event.text}")
-    for problem in event.problems:
+    for problem in _once(event.problems):
         page.wrapped("", problem, FAIL)
 
 

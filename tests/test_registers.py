@@ -12,7 +12,7 @@ from thunk_inspect.arch import ARCHES
 IN_LLDB = """
 import json
 import lldb
-from thunk_inspect.lldb.registers import Registers, register_value
+from thunk_inspect.lldb.registers import Registers, _words, register_value
 from thunk_inspect.local import local_process
 from thunk_inspect.arch import ARCHES
 
@@ -28,6 +28,10 @@ said = dict(
     read=known.read(frame, arch.registers),
     elsewhere=known._all(process.GetSelectedThread().GetFrameAtIndex(1), arch),
     asks=known._at_once,
+    words=[
+        _words(text, ["a", "b", "c"])
+        for text in ("", "E15", "2a" + 14 * "0" + 16 * "x" + 16 * "f" + "07", 20 * "0")
+    ],
 )
 json.dump(said, open({file!r}, "w"))
 """
@@ -87,6 +91,8 @@ def test_a_server_that_wants_a_threads_number(lldb: Session, tmp_path: Path) -> 
     lldb.load("sysv", "none", "3")
     said = inside(lldb, IN_LLDB, tmp_path, arch="x86_64")
     assert said["at_once"] == {} and not said["asks"]
+    most = (1 << 64) - 1
+    assert said["words"] == [{}, {}, {"a": 42, "c": most}, {"a": 0}]
     assert said["read"] == said["singly"]
 
 

@@ -6,6 +6,7 @@ told to.
 """
 
 import re
+import struct
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -81,12 +82,17 @@ class Registers:
 
 def _words(digits: str, names: Sequence[str]) -> "dict[str, int]":
     """A stub has `x` for the digits of what it does not know."""
-    found: dict[str, int] = {}
-    for n, name in enumerate(names):
-        word = digits[n * DIGITS : (n + 1) * DIGITS]
-        if re.fullmatch(WHOLE, word):
-            found[name] = int.from_bytes(bytes.fromhex(word), "little")
-    return found
+    digits = digits[: DIGITS * len(names)]
+    try:
+        found = struct.unpack(f"<{len(digits) // DIGITS}Q", bytes.fromhex(digits))
+        return dict(zip(names, found))
+    except (ValueError, struct.error):
+        words = (digits[n : n + DIGITS] for n in range(0, len(digits), DIGITS))
+        return {
+            name: int.from_bytes(bytes.fromhex(word), "little")
+            for name, word in zip(names, words)
+            if re.fullmatch(WHOLE, word)
+        }
 
 
 def register_value(frame: Any, name: str) -> Optional[int]:

@@ -109,7 +109,7 @@ class GdbRunner:
     def _reader(self, point: Point) -> Callable[[], bool]:
         """What a hit does, with all that can be known before bound to it."""
         names, aside, piece = point.registers, point.aside, point.piece
-        first = names[0]
+        first = names[0] if names else ""
 
         def hit() -> bool:
             try:

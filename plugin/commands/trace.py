@@ -6,12 +6,12 @@ from typing import Any, Optional
 from ..inspection import inspect, locator_for, with_trace
 from ..report.model import Report
 from ..report.trace import render_event, render_head, render_trace
-from ..target import Memory, ThunkError
+from ..target import Memory, Target, ThunkError
 from ..trace.model import KINDS, Event
 from .base import Command, Parser, count, seconds
 from .session import Session
 
-GONE = "The process is gone; when that call went wrong, thunk-inspect would have said:"
+EARLIER = "When that call went wrong, thunk-inspect would have said:"
 
 
 class Trace(Command):
@@ -35,7 +35,7 @@ class Trace(Command):
         def head(missing: "list[str]") -> None:
             session.say(render_head(missing, style, wish.count, wish.timeout))
 
-        first = _First(session)
+        first = _First()
         done = trace(session.runner(), wish, say, head, first.look)
         if options.json:
             from ..report.files import write_text
@@ -45,24 +45,20 @@ class Trace(Command):
         text = render_trace(done.trace, style)
         if done.trace.hang:
             text += f"\n\n{_inspection(session)}"
-        elif done.gone and first.report:
+        elif done.too_late and first.report:
             report = with_trace(first.report, done.trace)
-            text += f"\n\n{GONE}\n\n{_rendered(session, report)}"
+            text += f"\n\n{EARLIER}\n\n{_rendered(session, report)}"
         return text
 
 
 class _First:
     """What an inspection said at the first call that went wrong."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self.report: Optional[Report] = None
 
-    def look(self) -> bool:
-        try:
-            self.report = inspect(self._session.target())
-        except ThunkError:
-            return False
+    def look(self, target: Target) -> bool:
+        self.report = inspect(target)
         return self.report.verdict == "broken"
 
 

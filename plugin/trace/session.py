@@ -1,21 +1,22 @@
 """A whole trace: set up, run, look where it hangs, take everything away again."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Callable
 
 from ..inspection import locator_for
-from ..target import Memory
+from ..target import Memory, Target, ThunkError
 from .follow import Seen
 from .hang import look
 from .model import INTERPRETER, Trace
-from .points import AT_POINT, EXITED, TIME_UP, Runner, Stop
-from .tracer import PAUSED, Say, Tracer, Wish
+from .points import AT_POINT, EXITED, SIGNALLED, TIME_UP, Runner, Stop
+from .tracer import Say, Tracer, Wish
 
 MAX_LOOKS = 8
-"""Stops at calls that went wrong, until one of them shows why."""
-Look = Callable[[], bool]
-"""Looks at the process, which stands at a call that went wrong; whether that is enough.
-A process that ends cannot be looked at any more."""
+"""At calls that went wrong, until one of them shows why."""
+Look = Callable[[Target], bool]
+"""Looks at the process, whose thread is at a call that went wrong; whether that is
+enough. Later it may have ended."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class Done:
     """What ended it."""
 
     @property
-    def gone(self) -> bool:
-        """Whether the process ended as well."""
-        return self.stop.reason == EXITED
+    def too_late(self) -> bool:
+        """Whether the process ended as well, or is somewhere else by a signal: what
+        went wrong is not to be seen any more."""
+        return self.stop.reason in (EXITED, SIGNALLED)
 
 
 def trace(
@@ -43,28 +45,27 @@ def trace(
     try:
         tracer = Tracer(runner, locator_for(Memory(runner.target())), wish, say)
         head(tracer.tally.trace.missing)
-        return finish(tracer, runner, _run(tracer, look_at_wrong))
+        return finish(tracer, runner, _run(tracer, runner, look_at_wrong))
     finally:
         runner.close()
 
 
-def _run(tracer: Tracer, look_at_wrong: Look) -> Stop:
+def _run(tracer: Tracer, runner: Runner, look_at_wrong: Look) -> Stop:
     looks, wrong = MAX_LOOKS, False
 
-    def pause(seen: Seen) -> bool:
+    def look_on(seen: Seen) -> bool:
         """Also where the interpreter starts, once something is wrong: what a caller
-        did not store is plain to see there."""
-        nonlocal wrong
+        did not store is plain to see there. The process is not stopped for it: with
+        several threads a debugger may lose hits of the others by that."""
+        nonlocal looks, wrong
         wrong = wrong or bool(seen.problems)
-        return wrong and (bool(seen.problems) or seen.kind == INTERPRETER)
+        if looks and wrong and (seen.problems or seen.kind == INTERPRETER):
+            looks -= 1
+            with contextlib.suppress(ThunkError):
+                looks = 0 if look_at_wrong(runner.target()) else looks
+        return False
 
-    while True:
-        stop = tracer.run(pause if looks else None)
-        if stop.said != PAUSED:
-            return stop
-        looks = 0 if look_at_wrong() else looks - 1
-        if tracer.over:
-            return Stop(AT_POINT, tracer.over)
+    return tracer.run(look_on)
 
 
 def finish(tracer: Tracer, runner: Runner, stop: Stop) -> Done:

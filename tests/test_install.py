@@ -160,7 +160,8 @@ def test_it_runs_a_program(installed: Installed, tmp_path: Path) -> None:
 def test_its_doctor_finds_all(installed: Installed, home: Path) -> None:
     said = run(installed.console, "doctor", "gdb", "lldb-19", home=str(home))
     assert said.returncode == 0, said.stdout
-    assert all(line.startswith("✓") for line in said.stdout.splitlines())
+    assert all(line.startswith(("✓", " ")) for line in said.stdout.splitlines())
+    assert said.stdout.count("✓") == 3
 
 
 CONSUMER = """

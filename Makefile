@@ -6,7 +6,7 @@
 #     make test-matrix     the same in older and newer debuggers, with gef if GEF names it
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
-#     make sweep      every read that can fail, in every command; more damaged files
+#     make sweep      every read that can fail, in every command; more of what tests try
 #     make soak N=2000     that many commands of each kind in one debugger: what piles up
 #     make bench      what the plugin costs, beside the bare debuggers
 #     make clean      remove what was built, but not .venv and downloads
@@ -83,8 +83,9 @@ N ?= 10000
 fuzz: install
 	$(VENV)/bin/python tools/fuzz.py $(N)
 
-# Every fault at every place, and fifty times as many files.
+# What `make test` has no time for; every fault at every place; fifty times as many files.
 sweep: install
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m long
 	THUNK_SWEEP=all $(VENV)/bin/python -m pytest -n $(WORKERS) \
 	    tests/test_sweep.py tests/test_fuzz_files.py tests/test_content.py \
 	    tests/test_names.py

@@ -41,7 +41,7 @@ def _loading() -> "list[Row]":
     gdb, lldb = (partial(load.load, name) for name in ("gdb", "lldb"))
     return [
         Row("load-gdb", "load, gdb: CPU added", 10, "ms", gdb, 31, 7),
-        Row("load-lldb", "load, lldb: CPU added", 10, "ms", lldb, 21, 5),
+        Row("load-lldb", "load, lldb: CPU added", 10, "ms", lldb, 31, 5),
     ]
 
 
@@ -81,7 +81,7 @@ def _traces() -> "list[Row]":
     machines = {"x86_64": "native", "aarch64": "qemu"}
     return [
         Row(f"trace-{debugger}-{how}", f"trace, {debugger} {how}", 0.85, "×",
-            partial(tracing.trace, debugger, arch), 11, 3, more=True)
+            partial(tracing.trace, debugger, arch), 15, 3, more=True)
         for debugger in ("gdb", "lldb")
         for arch, how in machines.items()
     ]  # fmt: skip

@@ -13,12 +13,12 @@ from .sides import BARE, in_the_interpreter
 
 HITS_PER_CALL = 5
 CALLS = {
-    ("gdb", "x86_64"): 200,
+    ("gdb", "x86_64"): 400,
     ("gdb", "aarch64"): 80,
-    ("lldb", "x86_64"): 60,
+    ("lldb", "x86_64"): 100,
     ("lldb", "aarch64"): 40,
 }
-"""Calls of one run, for about half a second of it."""
+"""Calls of one run: enough that setting up and ending a trace is little of it."""
 
 
 def trace(debugger: str, arch: str, rounds: int) -> Measured:

@@ -17,6 +17,12 @@ from typing import Dict, NamedTuple, Sequence, Type, Union
 
 from programs import DEADLINE, ROOT, SessionError, end, need
 
+NO_DEBUG_FILES = {
+    "gdb": "set debug-file-directory",
+    "lldb": "settings set symbols.enable-external-lookup false",
+}
+"""Those of the C library, which not every machine has, take as long to read as all that
+a test does beside."""
 MARK = "\x1e"
 """Stands around what tells where an answer ends."""
 
@@ -110,6 +116,7 @@ class Gdb:
             "set prompt",
             "set pagination off",
             "set width 80",
+            NO_DEBUG_FILES["gdb"],
             f"python mark = lambda n: [(gdb.write('{MARK}%d{MARK}\\n' % n, s),"
             " gdb.flush(s)) for s in (gdb.STDOUT, gdb.STDERR)]",
         )
@@ -176,6 +183,7 @@ class Lldb:
             "script lldb_side.serve(lldb.debugger)",
         )
         words = [word for line in start for word in ("-o", line)]
+        words += ["-O", NO_DEBUG_FILES["lldb"]]
         self._log = (folder / "lldb.log").open("wb")
         self.process = subprocess.Popen(
             [need(self.program), "--no-lldbinit", "--batch", *words],

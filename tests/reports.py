@@ -7,7 +7,7 @@ import functools
 import json
 from typing import Any, Dict, Set
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from programs import ROOT
 
@@ -25,7 +25,6 @@ Document = Dict[str, Any]
 def schema(name: str) -> Draft202012Validator:
     path = ROOT / "plugin" / "schemas" / f"{name}.schema.json"
     document = json.loads(path.read_text())
-    Draft202012Validator.check_schema(document)
     return Draft202012Validator(document)
 
 
@@ -34,7 +33,7 @@ def validated(document: Document) -> Document:
     name = SCHEMAS.get(document.get("format", ""))
     if name:
         errors = [
-            f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+            f"{'/'.join(map(str, error.instance_path))}: {error.message}"
             for error in schema(name).iter_errors(document)
         ]
         assert not errors, errors

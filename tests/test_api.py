@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 import reports
 import thunk_inspect as api
@@ -152,7 +152,6 @@ def errors(name: str, document: object, part: str = "") -> List[str]:
     whole = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
     if part:
         whole = {"$ref": f"#/$defs/{part}", "$defs": whole["$defs"]}
-    Draft202012Validator.check_schema(whole)
     return [
         error.message for error in Draft202012Validator(whole).iter_errors(document)
     ]

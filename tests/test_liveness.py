@@ -195,7 +195,13 @@ PATIENCE = {
 """lldb goes by what was set when it connected."""
 SILENT = ["does not answer", "gdb says: Invalid hex digit"]
 """The second is gdb 13, which takes what stands for no answer for one."""
-COMMANDS = ["inspect", "bt", "trace --timeout 1", "find", "layout $x0"]
+COMMANDS = [
+    "inspect",
+    "bt",
+    "trace --timeout 1",
+    pytest.param("find", marks=pytest.mark.long),
+    pytest.param("layout $x0", marks=pytest.mark.long),
+]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from blocks import RECIPES
 from judging import judge, mutant_of, proved
 from mutants import mutate, whole
 
-FIRST_SEED, MUTANTS, SHARE = 1_000_000, 3200, 400
+FIRST_SEED, MUTANTS, SHARE = 1_000_000, 2400, 400
 FOUND_BY_FUZZING = Path(__file__).with_name("regressions.json")
 
 

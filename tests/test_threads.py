@@ -16,6 +16,16 @@ from sessions import Session
 from test_trace import EVERYWHERE, STEPS
 from traces import all_break_points, by_call, own_break_points, trace, wrong
 
+LONG = pytest.mark.long
+SOME = pytest.mark.parametrize(
+    ("arch", "convention"),
+    [
+        ("x86_64", "windows"),
+        ("aarch64", "caller-stack"),
+        pytest.param("x86_64", "sysv", marks=LONG),
+        pytest.param("aarch64", "homing", marks=LONG),
+    ],
+)
 NEST, CALLS, THREADS = 5, 5, 4
 EACH = CALLS * (NEST + 1)
 """Calls of one thread."""
@@ -107,7 +117,7 @@ def test_every_call_of_every_thread(
     assert {event["depth"] for event in document["events"]} == set(range(1, NEST + 2))
 
 
-@EVERYWHERE
+@SOME
 def test_threads_that_end_within_calls(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -125,7 +135,7 @@ def test_threads_that_end_within_calls(
     assert len(set.union(*(threads[one] for one in ended))) == 2
 
 
-@EVERYWHERE
+@SOME
 def test_calls_that_began_before(session: Session, arch: str, convention: str) -> None:
     """Every thread is in the middle of six calls: of these no return is judged."""
     load(session, arch, convention)
@@ -140,7 +150,7 @@ def test_calls_that_began_before(session: Session, arch: str, convention: str) -
     assert line.startswith(f"returned: {before} returns of calls that were not seen")
 
 
-@EVERYWHERE
+@SOME
 def test_each_thread_is_in_its_own_calls(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -195,10 +205,10 @@ def test_scheduler_locking_stays(gdb: Session, lock: str) -> None:
 CLAIMS = [
     ("x86_64", "sysv", "offset16"),
     ("x86_64", "sysv", "regs-only"),
-    ("x86_64", "sysv", "no-fplr"),
-    ("x86_64", "windows", "callinfo-clobber"),
+    pytest.param("x86_64", "sysv", "no-fplr", marks=LONG),
+    pytest.param("x86_64", "windows", "callinfo-clobber", marks=LONG),
     ("x86_64", "windows", "callee-saved"),
-    ("aarch64", "homing", "offset16"),
+    pytest.param("aarch64", "homing", "offset16", marks=LONG),
     ("aarch64", "caller-stack", "regs-only"),
 ]
 
@@ -234,7 +244,9 @@ def test_the_thread_that_a_signal_stopped(session: Session, fault: str) -> None:
 # Where a trace ends.
 
 
-@pytest.mark.parametrize("count", [1, 7, 20])
+@pytest.mark.parametrize(
+    "count", [7, pytest.param(1, marks=LONG), pytest.param(20, marks=LONG)]
+)
 def test_the_thread_of_the_last_call_is_selected(session: Session, count: int) -> None:
     """Others may have hit break points too by the time that the process stands."""
     load(session, "x86_64", "windows")
@@ -283,7 +295,7 @@ PASSED = {
 }
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", [0, 1, pytest.param(2, marks=LONG)])
 def test_a_break_point_that_does_not_stop(session: Session, which: int) -> None:
     commands = PASSED[session.name]
     load(session, "x86_64", "sysv")

@@ -11,7 +11,11 @@ from programs import ENGINE, SCRIPTS, need
 from reports import Document
 from sessions import Session
 
-WANTED = 1000
+COUNTS = [
+    ("gdb", 1000),
+    ("lldb", 250),
+    pytest.param("lldb", 1000, marks=pytest.mark.long),
+]
 
 
 def trace_of(session: Session, options: str, path: Path) -> Document:
@@ -22,17 +26,19 @@ def trace_of(session: Session, options: str, path: Path) -> Document:
     return document
 
 
-@pytest.mark.parametrize("debugger", ["gdb", "lldb"])
-def test_a_thousand_calls(sessions: Opener, debugger: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("debugger", "wanted"), COUNTS)
+def test_many_calls(
+    sessions: Opener, debugger: str, wanted: int, tmp_path: Path
+) -> None:
     """With exceptions thrown through several of them."""
     session = sessions(debugger)
     session.load_engine("many.js", "--no-jit", stop="dlopen")
-    trace = trace_of(session, f"--count {WANTED}", tmp_path / "trace.json")
-    assert trace["ended"] == f"{WANTED} calls were traced"
-    assert trace["calls"] > WANTED, "some were left by an exception"
+    trace = trace_of(session, f"--count {wanted}", tmp_path / "trace.json")
+    assert trace["ended"] == f"{wanted} calls were traced"
+    assert trace["calls"] > wanted, "some were left by an exception"
     assert trace["failures"] == 0 and trace["first_failure"] is None
     counts = trace["counts"]
-    assert counts["returned"] == WANTED
+    assert counts["returned"] == wanted
     assert counts["call"] == counts["entered"] == counts["dispatch"] == trace["calls"]
     names = {one["name"] for one in trace["functions"]}
     assert {"add", "thrower", "catcher", "Point", "sum", "inner", "fib"} <= names
@@ -49,7 +55,7 @@ def test_with_the_jit_at_work(gdb: Session, tmp_path: Path) -> None:
     gdb.load_engine("many.js", stop="dlopen")
     trace = trace_of(gdb, "", tmp_path / "trace.json")
     assert trace["ended"] == "exited with 0"
-    assert trace["failures"] == 0 and trace["calls"] > WANTED
+    assert trace["failures"] == 0 and trace["calls"] > 1000
 
 
 def test_from_the_middle(session: Session, tmp_path: Path) -> None:

@@ -4,14 +4,19 @@ Natively they run freely. Under qemu-aarch64 they take turns: its stub cannot be
 to while two threads are at break points, whoever asks.
 """
 
+import json
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Dict, List, Set, Tuple
 
 import pytest
 
+from conftest import Console
 from following import SOUND, Process
-from reports import Document, arguments
+from programs import fixture
+from reports import Document, arguments, validated
+from runs import BOTH
 from sessions import Session
 from test_trace import EVERYWHERE, STEPS
 from traces import all_break_points, by_call, own_break_points, trace, wrong
@@ -319,3 +324,39 @@ def test_a_hit_that_is_told_twice(name: str) -> None:
         assert [one.depth for one in process.leave()] == [1]
         assert process.leave() == []
     assert process.follower.strangers == 0
+
+
+# `thunk-inspect run`.
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("fault", "status", "calls"), [("none", 0, ALL), ("offset16", 1, ALL // (NEST + 1))]
+)
+def test_a_run_sees_the_calls_of_all_threads(
+    console: Console, debugger: str, fault: str, status: int, calls: int, tmp_path: Path
+) -> None:
+    """Those too that are made while one of them is looked at."""
+    path = tmp_path / "report.json"
+    counts = ("--threads", THREADS, "--nest", NEST, "--calls", CALLS)
+    words = ("run", "--debugger", debugger, "--json", path, fixture("x86_64"))
+    done = console(*words, "sysv", fault, "3", *counts)
+    assert done.returncode == status, done.stderr
+    traced = validated(json.loads(path.read_text()))["trace"]
+    assert traced["ended"] == f"exited with {status}"
+    assert (traced["calls"], traced["failures"]) == (calls, calls * status)
+
+
+@BOTH
+def test_a_run_up_to_the_last_hit_of_all_threads(
+    console: Console, debugger: str
+) -> None:
+    """Every call comes there."""
+    words = ("run", "--debugger", debugger, "--break", "depth_5", "--hits")
+    counts = ("--threads", THREADS, "--nest", NEST, "--calls", CALLS)
+    program = (fixture("x86_64"), "sysv", "none", "3", *counts)
+    done = console(*words, ALL, *program)
+    assert done.returncode == 0 and "SOUND" in done.stdout, done.stderr
+    done = console(*words, ALL + 1, *program)
+    said = f"depth_5 was hit {ALL} times, not {ALL + 1}"
+    assert done.returncode == 4 and said in done.stderr, done.stderr

@@ -15,6 +15,7 @@ from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited, passed
 from ..trace.points import (
     AT_POINT,
+    BY_NAME,
     ELSEWHERE,
     EXITED,
     INTERRUPTED,
@@ -229,7 +230,7 @@ class GdbRunner:
             return Stop(SIGNALLED, event.stop_signal)
         if isinstance(event, gdb.BreakpointEvent):
             if event.breakpoint in self._names:
-                return Stop(AT_POINT, "name")
+                return Stop(AT_POINT, BY_NAME)
             return Stop(ELSEWHERE, f"break point {event.breakpoint.number}")
         return Stop(TIME_UP if late else ELSEWHERE, "the process stopped")
 

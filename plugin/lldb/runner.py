@@ -19,6 +19,7 @@ from ..target import MASK64, ThunkError
 from ..trace.clock import limited, passed
 from ..trace.points import (
     AT_POINT,
+    BY_NAME,
     ELSEWHERE,
     EXITED,
     INTERRUPTED,
@@ -140,7 +141,7 @@ class LldbRunner:
         thread = frame.GetThread()
         known = self._points.get(location.GetBreakpoint().GetID())
         if known is None:
-            self._stay_at(thread, Stop(AT_POINT, "name"))
+            self._stay_at(thread, Stop(AT_POINT, BY_NAME))
             return True
         point = known[0]
         self._at = thread

@@ -14,7 +14,18 @@ from ..target import Memory, ThunkError, one_line
 from ..trace.follow import Seen
 from ..trace.hang import look
 from ..trace.model import INTERPRETER, KINDS, Event, Trace
-from ..trace.points import AT_POINT, EXITED, SIGNALLED, TIME_UP, Point, Runner, Stop
+from ..trace.points import (
+    AT_POINT,
+    BY_NAME,
+    EXITED,
+    SIGNALLED,
+    TIME_UP,
+    Hit,
+    Point,
+    Runner,
+    Stop,
+)
+from ..trace.session import Looks
 from ..trace.tracer import PAUSED, Tracer, Wish
 from .seam import (
     CRASHED,
@@ -75,10 +86,11 @@ class Performance:
         until = time.monotonic() + self._order.timeout
         self._await(place)
         while True:
-            stop = self._runner.run(lambda hit: True, until)
+            stop = self._runner.run(self._last_of_them, until)
             if stop.reason == AT_POINT:
-                self._hits += 1
-                self._await(place)
+                if stop.said == BY_NAME:
+                    self._hits += 1
+                    self._await(place)
                 if self._hits >= self._order.hits:
                     self._report = self._inspected()
                     return self._answer(STOPPED, f"stopped at {place}")
@@ -86,6 +98,10 @@ class Performance:
             done = self._ended(stop)
             if done:
                 return done
+
+    def _last_of_them(self, hit: Hit) -> bool:
+        self._hits += 1
+        return self._hits >= self._order.hits
 
     def _await(self, place: str) -> None:
         """By its first instruction; by its name as long as it is not loaded."""
@@ -113,21 +129,22 @@ class Performance:
         wish = Wish(count, self._order.timeout)
         tracer = self._tracer = Tracer(self._runner, locator, wish, self._progress)
 
+        looks = Looks(self._shows_why)
+
         def pause(seen: Seen) -> bool:
             if kind is not None:
                 self._hits += seen.kind == kind
                 return self._hits >= self._order.hits
-            if self._report is None:
-                return seen.kind == INTERPRETER and seen.call is not None
-            return bool(seen.problems) and self._report.verdict != "broken"
+            if self._report is None and seen.kind == INTERPRETER and seen.call:
+                self._report = self._inspected()
+            looks.at(seen)
+            return False
 
         while True:
             stop = tracer.run(pause)
             if stop.said == PAUSED:
-                self._report = self._inspected() or self._report
-                if kind is not None:
-                    return self._answer(STOPPED, f"stopped at {kind}")
-                continue
+                self._report = self._inspected()
+                return self._answer(STOPPED, f"stopped at {kind}")
             if stop.reason == AT_POINT:
                 looping = tracer.round_for_ever is not None
                 return (
@@ -138,6 +155,12 @@ class Performance:
             done = self._ended(stop)
             if done:
                 return done
+
+    def _shows_why(self) -> bool:
+        """Looked at from within a hit of a call that went wrong."""
+        if self._report is None or self._report.verdict != "broken":
+            self._report = self._inspected() or self._report
+        return self._report is not None and self._report.verdict == "broken"
 
     def _progress(self, events: Sequence[Event]) -> None:
         if self._tracer:
@@ -182,9 +205,18 @@ class Performance:
         if report is None and state == HUNG:
             return Outcome(state, said, None)
         if report is None:
-            why = self._why or "no interpreted call was seen"
+            why = self._why or self._not_enough()
             return Outcome(state, f"{said}; {why}", None)
         return Outcome(state, said, with_trace(report, trace) if trace else report)
+
+    def _not_enough(self) -> str:
+        place, wanted = self._order.place, self._order.hits
+        if not place:
+            return "no interpreted call was seen"
+        if not self._hits:
+            return f"{place} was not hit"
+        times = "once" if self._hits == 1 else f"{self._hits} times"
+        return f"{place} was hit {times}, not {wanted}"
 
     def _inspected(self) -> Optional[Report]:
         """The report of here, if there is anything here to be reported."""

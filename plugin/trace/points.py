@@ -12,6 +12,8 @@ from ..target import PAGE, Target, Unreadable
 
 AT_POINT, INTERRUPTED, TIME_UP = "at a point", "interrupted", "time up"
 EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
+BY_NAME = "name"
+"""In words, of a stop at one of `add_names`."""
 
 BACK = "back"
 """In a hit's values: the word at SP, at a function's first instruction where the return

@@ -19,6 +19,27 @@ Look = Callable[[Target], bool]
 enough. Later it may have ended."""
 
 
+class Looks:
+    """Looks at calls that go wrong, from within their hits, until one shows why;
+    also where the interpreter starts, once something is wrong: what a caller did not
+    store is plain to see there. The process is not stopped for it: with several threads
+    a debugger may lose hits of the others by that."""
+
+    def __init__(self, look: Callable[[], bool]) -> None:
+        """`look` says whether that is enough."""
+        self._look = look
+        self._left = MAX_LOOKS
+        self._wrong = False
+
+    def at(self, seen: Seen) -> None:
+        self._wrong = self._wrong or bool(seen.problems)
+        here = seen.problems or seen.kind == INTERPRETER
+        if self._left and self._wrong and here:
+            self._left -= 1
+            with contextlib.suppress(ThunkError):
+                self._left = 0 if self._look() else self._left
+
+
 @dataclass(frozen=True)
 class Done:
     """A trace that is over."""
@@ -51,18 +72,10 @@ def trace(
 
 
 def _run(tracer: Tracer, runner: Runner, look_at_wrong: Look) -> Stop:
-    looks, wrong = MAX_LOOKS, False
+    looks = Looks(lambda: look_at_wrong(runner.target()))
 
     def look_on(seen: Seen) -> bool:
-        """Also where the interpreter starts, once something is wrong: what a caller
-        did not store is plain to see there. The process is not stopped for it: with
-        several threads a debugger may lose hits of the others by that."""
-        nonlocal looks, wrong
-        wrong = wrong or bool(seen.problems)
-        if looks and wrong and (seen.problems or seen.kind == INTERPRETER):
-            looks -= 1
-            with contextlib.suppress(ThunkError):
-                looks = 0 if look_at_wrong(runner.target()) else looks
+        looks.at(seen)
         return False
 
     return tracer.run(look_on)

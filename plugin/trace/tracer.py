@@ -20,7 +20,7 @@ from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
 from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
-from .points import AT_POINT, BACK, ELSEWHERE, SIGNALLED, Hit, Runner, Stop
+from .points import AT_POINT, BACK, BY_NAME, ELSEWHERE, SIGNALLED, Hit, Runner, Stop
 from .tally import Tally
 from .watching import Watching
 
@@ -106,7 +106,7 @@ class Tracer:
             self._paused = False
             stop = self._runner.run(lambda hit: self._take(hit, pause), self._until)
             here = stop.reason == AT_POINT
-            if here and stop.said == "name":
+            if here and stop.said == BY_NAME:
                 self.watching.loaded(self._memory())
             if stop.reason in (SIGNALLED, ELSEWHERE):
                 self._look_at_trap()

@@ -326,10 +326,12 @@ class LldbRunner:
         if status and status == self._signalled:
             name = self._process.GetUnixSignals().GetSignalAsCString(status)
             return Stop(EXITED, f"ended by {name}", normal=False)
-        if status in (signal.SIGKILL, LOST):
-            # That one stops nothing before. LOST: nobody could say how it ended.
-            said = f"exited with {status}, or was killed"
-            return Stop(EXITED, said, normal=status != LOST)
+        if status == LOST:
+            said = "was killed, or the connection to it was lost"
+            return Stop(EXITED, said, normal=False)
+        if status == signal.SIGKILL:
+            # That one stops nothing before.
+            return Stop(EXITED, f"exited with {status}, or was killed")
         return Stop(EXITED, f"exited with {status}")
 
     def _signal(self, thread: Any) -> Stop:

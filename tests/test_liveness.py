@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.proxy import Proxy
 from debuggers import DEBUGGERS
-from programs import ENGINE, SCRIPTS, Qemu, fixture, need
+from programs import ENGINE, SCRIPTS, Qemu, fixture, need, wait_until
 from sessions import Session
 from test_trace_ends import Terminal, start
 from thunk_inspect.answering import Line, now
@@ -81,12 +81,13 @@ def typed(debugger: str, program: str, stop: str, args: str, out: Path) -> Termi
 
 
 def interrupted(
-    debugger: str, terminal: Terminal, command: str, wait: float
+    debugger: str, terminal: Terminal, command: str, work: float
 ) -> "tuple[str, float]":
     """What was said after ^C in the middle of a command, and after how many seconds.
-    There is no event for a command that is in its middle."""
+    There is no event for its middle: it is where so many seconds were worked."""
+    before = terminal.worked()
     terminal.type(f"{command}\n")
-    time.sleep(wait)
+    assert wait_until(lambda: terminal.worked() - before >= work)
     terminal.type("\x03")
     begun = time.monotonic()
     terminal.type("p 2000 + 2\n")
@@ -100,7 +101,7 @@ def test_a_long_search(debugger: str, command: str, tmp_path: Path) -> None:
     huge = built(tmp_path, "huge", HUGE)
     terminal = typed(debugger, huge, "ready", "", tmp_path / "out")
     try:
-        said, seconds = interrupted(debugger, terminal, command, 0.5)
+        said, seconds = interrupted(debugger, terminal, command, 0.4)
         assert "interrupted" in said, said
         assert "Traceback" not in said and seconds < SOON
         terminal.type("frame info\n" if debugger == "lldb" else "frame\n")
@@ -116,7 +117,7 @@ def test_a_deep_stack(debugger: str, tmp_path: Path) -> None:
     host = need(ENGINE / "engine_host")
     terminal = typed(debugger, host, "engine_print", args, tmp_path / "out")
     try:
-        said, seconds = interrupted(debugger, terminal, "thunk-bt", 0.3)
+        said, seconds = interrupted(debugger, terminal, "thunk-bt", 0.1)
         assert ("interrupted" in said) != ("10000" in said), said[-3000:]
         assert "Traceback" not in said and seconds < SOON
     finally:

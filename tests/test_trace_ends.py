@@ -255,6 +255,12 @@ class Terminal:
         )
         os.close(theirs)
 
+    def worked(self) -> float:
+        """Seconds for which the debugger itself had a processor."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def type(self, text: str) -> None:
         self._seen = b""
         os.write(self._terminal, text.encode())

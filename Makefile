@@ -39,6 +39,8 @@ install: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/lldb-new
 	@$(MAKE) --no-print-directory -s -C fixtures
 	@$(MAKE) --no-print-directory -s -C fixtures/engine linux windows \
 	    PYTHON=$(abspath $(VENV)/bin/python) WHEEL_DIR=$(abspath $(CACHE)/wheel)
+	@# lldb's Python reads compiled modules, but writes none.
+	@$(PYTHON) -m compileall -q plugin/lldb
 	$(if $(filter install,$(MAKECMDGOALS)),@printf '%s\n' '$(TRY)' '$(LOAD)')
 
 $(STAMPS)/packages: tools/debian-packages.txt tools/install-packages

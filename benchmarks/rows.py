@@ -41,7 +41,7 @@ def _loading() -> "list[Row]":
     gdb, lldb = (partial(load.load, name) for name in ("gdb", "lldb"))
     return [
         Row("load-gdb", "load, gdb: CPU added", 10, "ms", gdb, 31, 7),
-        Row("load-lldb", "load, lldb: CPU added", 10, "ms", lldb, 31, 5),
+        Row("load-lldb", "load, lldb: CPU added", 10, "ms", lldb, 61, 5),
     ]
 
 

@@ -91,9 +91,9 @@ def _others() -> "list[Row]":
     deep, reads = stacks.deep, stacks.reads
     return [
         Row("bt-gdb", "thunk-bt, 10,000 frames, gdb", 1, "×",
-            partial(deep, "gdb"), 5, 2),
+            partial(deep, "gdb"), 11, 2),
         Row("bt-lldb", "thunk-bt, 10,000 frames, lldb", 1, "×",
-            partial(deep, "lldb"), 5, 2),
+            partial(deep, "lldb"), 11, 2),
         Row("bt-reads", "its reads per frame", 0.02, "reads", partial(reads, "gdb"),
             1, 1),
         Row("proof-cold", "proof of a block, first sight", 3, "ms",

@@ -6,7 +6,7 @@ interpreted calls; every frame is decoded and printed. Floor: `bt` without the p
 Each run is at a stop of its own, after `stepi`.
 """
 
-from .figures import Measured, both, clocks, middle, turns
+from .figures import Measured, both, clocks, middle, paired, turns
 from .sides import BARE, Job, side
 
 FRAMES = 10_000
@@ -26,8 +26,9 @@ def deep(debugger: str, rounds: int) -> Measured:
         lines = native.bench(do="said", command="bt").count("\n")
     clock = {"gdb": "cpu", "lldb": "wall"}[debugger]
     mine, least = (both(middle(samples))[clock] for samples in (ours, floor))
+    pairs = [[getattr(run, clock) for run in runs] for runs in (ours, floor)]
     details = {**clocks(ours, floor), "lines of the floor": lines}
-    return Measured(mine / least, mine, least, "ms", details=details)
+    return Measured(paired(*pairs), mine, least, "ms", details=details)
 
 
 def reads(debugger: str, rounds: int) -> Measured:

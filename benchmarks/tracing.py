@@ -18,10 +18,10 @@ SESSIONS = 5
 """Pairs of debuggers that the runs are shared out to: one process is up to a fifth
 faster than another that does the same, for as long as it lives."""
 CALLS = {
-    ("gdb", "x86_64"): 400,
-    ("gdb", "aarch64"): 80,
-    ("lldb", "x86_64"): 100,
-    ("lldb", "aarch64"): 40,
+    ("gdb", "x86_64"): 300,
+    ("gdb", "aarch64"): 60,
+    ("lldb", "x86_64"): 80,
+    ("lldb", "aarch64"): 30,
 }
 """Calls of one run: enough that setting up and ending a trace is little of it."""
 

@@ -183,7 +183,9 @@ class Lldb:
             "script lldb_side.serve(lldb.debugger)",
         )
         words = [word for line in start for word in ("-o", line)]
-        words += ["-O", NO_DEBUG_FILES["lldb"]]
+        if "THUNK_LLDB" not in os.environ:
+            # lldb 14 keeps some memory at every stop where that is off.
+            words += ["-O", NO_DEBUG_FILES["lldb"]]
         self._log = (folder / "lldb.log").open("wb")
         self.process = subprocess.Popen(
             [need(self.program), "--no-lldbinit", "--batch", *words],

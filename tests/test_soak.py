@@ -3,7 +3,7 @@
 import pytest
 
 from sessions import Session
-from soaking import KINDS, soak, start
+from soaking import KINDS, left, soak, start
 
 MOST_KIB = 3072
 """Growth in 1,000 commands: the debuggers' own is up to 1.3 MiB, a few KiB that are
@@ -38,3 +38,26 @@ def test_python_need_not_look_for_rings(session: Session, kind: str) -> None:
     soak(session, KINDS[kind], 0, TIMES)
     session.run(f"{script} open('{told}', 'w').write(str(gc.collect())); gc.enable()")
     assert int(told.read_text()) < MOST_OBJECTS * TIMES
+
+
+PRINT = """
+import lldb
+from thunk_inspect.lldb.registers import Printed
+frame = lldb.debugger.GetSelectedTarget().process.GetSelectedThread().frame[0]
+interpreter = lldb.debugger.GetCommandInterpreter()
+context = lldb.SBExecutionContext(frame)
+printed, ask = Printed(), "process plugin packet send m%x,400"
+for n in range({first}, {first} + 10000):
+    assert "response: " in printed.by(interpreter, ask % (frame.GetSP() + n), context)
+"""
+
+
+def test_lldb_keeps_nothing_of_what_it_prints(lldb: Session) -> None:
+    """Of a text that it hands out itself it keeps a copy: here of 2 KiB each."""
+    start(lldb)
+    path, sizes = lldb.folder / "print.py", []
+    for first in (-12000, -24000):
+        path.write_text(PRINT.format(first=first))
+        assert not lldb.run(f"script exec(open('{path}').read())").text
+        sizes.append(left(lldb.debugger.pid).rss)
+    assert sizes[1] - sizes[0] < 1024, "KiB"

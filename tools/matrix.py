@@ -21,6 +21,7 @@ OTHERS = (
             "test_commands.py::test_completion_in_lldb",
             "test_backtrace.py::test_a_script_on_the_real_engine",
             "test_threads.py::test_a_break_point_for_once",
+            "test_soak.py::test_lldb_keeps_nothing_of_what_it_prints",
         ),
     ),
     (

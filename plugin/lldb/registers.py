@@ -5,6 +5,7 @@ come in one packet `g`, which lldb has a command for, though it uses that packet
 told to.
 """
 
+import os
 import re
 import struct
 from collections.abc import Sequence
@@ -26,22 +27,36 @@ FEW = 3
 DIGITS = 2 * WORD
 WHOLE = f"[0-9a-fA-F]{{{DIGITS}}}"
 ASK, ANSWER = "process plugin packet send g", "response: "
+LONGEST = 1 << 16
+"""Bytes that are read of an answer."""
+FORGETS = 19
+"""The first lldb that was seen to keep nothing of what a command prints to a file. 14
+keeps all of it, for ever; what lies between was not tried."""
 
 
 class Registers:
     """Those of one process, whose threads are stopped."""
 
     def __init__(
-        self, target: Any, process: Any, local: Optional[Local], arch: str
+        self,
+        target: Any,
+        process: Any,
+        local: Optional[Local],
+        arch: str,
+        often: bool = False,
     ) -> None:
         """`local`: the process, if lldb's own server on this machine has it. That one
-        hands out what the kernel has, in its order, of the thread that it is told."""
+        hands out what the kernel has, in its order, of the thread that it is told.
+        `often`: they will be read so often that what lldb keeps of it counts."""
         self._interpreter = target.GetDebugger().GetCommandInterpreter()
         self._arch = ARCHES.get(arch)
         self._named = local is not None
         order = self._arch.registers if self._arch else ()
         self._order = ORDER.get(arch, ()) if local else order
         self._at_once = process.GetPluginName() == "gdb-remote"
+        if often and _version() < FORGETS:
+            self._at_once = False
+        self._printed: Optional[Printed] = None
         self._line = line_to(target, process)
 
     def read(self, frame: Any, names: Sequence[str]) -> "dict[str, int]":
@@ -71,13 +86,13 @@ class Registers:
     def _all(self, frame: Any, arch: Arch) -> "dict[str, int]":
         """Empty if they are not this thread's: the stub answers for the one that lldb
         asked it for last, and in an order that another kind of stub may not have."""
-        result = lldb.SBCommandReturnObject()
-        context = lldb.SBExecutionContext(frame)
         ask, since = ASK, now()
         if self._named:
             ask += f";thread:{frame.GetThread().GetThreadID():x};"
-        self._interpreter.HandleCommand(ask, context, result, False)
-        digits = (result.GetOutput() or "").partition(ANSWER)[2].strip()
+        self._printed = self._printed or Printed()
+        context = lldb.SBExecutionContext(frame)
+        said = self._printed.by(self._interpreter, ask, context)
+        digits = said.partition(ANSWER)[2].strip()
         found = _words(digits, self._order)
         if not found:
             self._line.failed(since)
@@ -87,6 +102,39 @@ class Registers:
             frame.GetSP(),
         )
         return found if same else {}
+
+
+class Printed:
+    """What commands print, by way of a file in memory: of what SBCommandReturnObject
+    hands out as a text lldb keeps a copy for ever."""
+
+    def __init__(self) -> None:
+        self._fd = _memory_file()
+        # It closes the file with itself.
+        self._file = lldb.SBFile(self._fd, "w", True)
+
+    def by(self, interpreter: Any, command: str, context: Any) -> str:
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        result = lldb.SBCommandReturnObject()
+        result.SetImmediateOutputFile(self._file)
+        interpreter.HandleCommand(command, context, result, False)
+        return os.pread(self._fd, LONGEST, 0).decode("ascii", "replace")
+
+
+def _memory_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("printed")
+    import tempfile  # Only where Linux is not: it takes its time to load.
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _version() -> int:
+    """lldb's major one. Apple's, whose numbers are others, counts as new."""
+    found = re.match(r"lldb version (\d+)", lldb.SBDebugger.GetVersionString())
+    return int(found.group(1)) if found else FORGETS
 
 
 def _words(digits: str, names: Sequence[str]) -> "dict[str, int]":

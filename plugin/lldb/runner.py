@@ -99,8 +99,9 @@ class LldbRunner:
         """Its pid. It is signalled, as older ones do not look at the debugger's
         interrupt while their program runs. That alone ends its time: if a hit did as
         well, the signal would be left over for a later command."""
-        self._reader = Reader(target, process, self._local, machine(target))
-        self._registers = Registers(target, process, self._local, machine(target))
+        arch = machine(target)
+        self._reader = Reader(target, process, self._local, arch)
+        self._registers = Registers(target, process, self._local, arch, often=True)
         self._at: Any = None
         """The thread whose hit is being looked at."""
 

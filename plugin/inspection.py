@@ -54,7 +54,8 @@ def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
     except ThunkError:
         return given
     if here.thunk.address != given.thunk.address:
-        return given
+        known = here.at is not None or here.back or here.function
+        return replace(given, elsewhere=here.thunk.address) if known else given
     # The thread is in that very block: its call is the one that is meant.
     return replace(here, by=f"{given.by}; {here.by}")
 

@@ -178,3 +178,21 @@ def test_an_address_may_be_block_code_or_function(
     ):
         report = session.json(f"thunk-inspect {address}")
         assert report["thunk"]["block"] == thunk["block"], address
+
+
+@pytest.mark.parametrize("convention", ["sysv", "windows"])
+def test_another_blocks_registers_are_no_call_of_this_one(
+    session: Session, convention: str
+) -> None:
+    """A dispatch leaves the same registers in every block: asked for another one, a
+    report holds the call in hand against nothing there."""
+    session.load(convention, "none", "3", "--functions", "700")
+    blocks = {block["block"] for block in session.json("thunk-find")["blocks"]}
+    for place in ("header", "dispatch", "stub", "interpreter"):
+        mine = session.go_on_to(place)["thunk"]["block"]
+        (other,) = blocks - {mine}
+        report = session.json(f"thunk-inspect {other}")
+        assert report["thunk"]["block"] == other, place
+        assert report["layout"] is None, place
+        assert any(mine in problem for problem in report["problems"]), place
+        assert report["verdict"] == "undecided", place

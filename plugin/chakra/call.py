@@ -159,6 +159,9 @@ def _entry_sp(memory: Memory, found: Found, facts: Facts) -> tuple[Optional[int]
         if sp is None or state is None or state.sp is None:
             return None, f"SP at entry cannot be told at +{found.at:#x}"
         return (sp - state.sp) & MASK64, f"{arch.sp} where pc is"
+    if found.elsewhere is not None:
+        # Blocks leave the same registers: those are no sign of this one.
+        return None, f"the call in hand is one of the block at {found.elsewhere:#x}"
     if found.back is None:
         return _after_dispatch(memory, facts)
     ways: Sequence[Callable[[Memory, Found, Facts], Optional[tuple[int, str]]]] = (

@@ -54,6 +54,8 @@ class Found:
     """How the interpreter will return, when it was called already."""
     function: Optional[int] = None
     """The function object that led here."""
+    elsewhere: Optional[int] = None
+    """The block that the call in hand goes through, where it is another one."""
     others: tuple["Found", ...] = ()
     """Further return addresses, farther out, where this one is not sure."""
 

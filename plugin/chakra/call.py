@@ -11,12 +11,14 @@ from typing import Callable, Optional
 
 from ..arch import WORD
 from ..proof import Facts
+from ..proof.path import Path
 from ..proof.state import State
 from ..proof.values import Const, Entry
 from ..target import MASK64, Memory, ThunkError, Unreadable
 from .layout import CallInfo
 from .locate import Found
 from .objects import try_function
+from .thunk import Thunk
 
 SEARCHED = 4096
 """Bytes above SP in which the saved function is looked for as a last resort."""
@@ -65,9 +67,20 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
 
 def _lost_in_a_loop(found: Found, facts: Facts) -> Optional[str]:
     """Why the call cannot be told from a thread that goes round in the block: SP moves
-    on with each round, or registers change, and nobody has counted them."""
-    path, thunk, at = facts.main, facts.thunk, found.at
-    if path.end != "loop" or at is None or path.state is None or not path.loop:
+    on with each round, or registers change, and nobody has counted them. The stub that
+    does that need not be one of those that are alike."""
+    if found.at is None:
+        return None
+    for path in facts.paths:
+        if found.stub is None or found.stub in path.numbers:
+            lost = _lost_in(path, found.at, facts.thunk)
+            if lost:
+                return lost
+    return None
+
+
+def _lost_in(path: Path, at: int, thunk: Thunk) -> Optional[str]:
+    if path.end != "loop" or path.state is None or not path.loop:
         return None
     places = {step.at for step in path.loop}
     row = range(thunk.first_stub, thunk.epilogue)

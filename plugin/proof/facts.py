@@ -175,14 +175,24 @@ class Facts:
         return self.untaken.get(at)
 
     def state_anywhere(self, at: int) -> Optional[State]:
-        """As state_at, in any stub: stubs are alike but for their place."""
+        """As state_at, in any stub: stubs are alike but for their place. Of an odd one
+        only what was followed is known."""
         thunk = self.thunk
         if thunk.first_stub <= at < thunk.epilogue and self.main.calls:
             size = thunk.arch.stub_size
             own = (at - thunk.first_stub) // size
+            if own in thunk.odd:
+                return self._state_in_odd(own, at)
             proved = (self.main.calls[0].at - thunk.first_stub) // size
             at += (proved - own) * size
         return self.state_at(at)
+
+    def _state_in_odd(self, number: int, at: int) -> Optional[State]:
+        for path in self.paths:
+            for step in path.steps if path.numbers == {number} else ():
+                if step.at == at:
+                    return step.before
+        return None
 
     def style(self) -> str:
         """How arguments reach the layout: homed, caller-stack, pushed or unknown."""

@@ -159,7 +159,13 @@ class Explorer:
                 return target.value - self.thunk.address
             self._finish(path, state, "lost", path.own_stub.why)
             return None
-        odd = [n for n in self.thunk.odd if n in good][:MAX_ODD_STUBS]
+        odd = [n for n in self.thunk.odd if n in good]
+        if odd[MAX_ODD_STUBS:]:
+            # Nothing is known of these, which may be right or wrong.
+            rest = path.fork()
+            rest.numbers = frozenset(odd[MAX_ODD_STUBS:])
+            self._finish(rest, state.fork(), "limit", "too many odd stubs to follow")
+        odd = odd[:MAX_ODD_STUBS]
         alike = sorted(good - set(self.thunk.odd))
         followed = [self.stub] if self.stub in alike else alike[-1:]
         for number in [*odd, *followed]:

@@ -14,7 +14,10 @@ import pytest
 
 from blocks import RECIPES
 from judging import judge, mutant_of, proved
-from mutants import mutate, whole
+from mutants import mutate, sound_spot, whole
+from thunk_inspect.chakra.thunk import Thunk, parse
+from thunk_inspect.proof import Facts, prove
+from thunk_inspect.proof.run import MAX_ODD_STUBS
 
 FIRST_SEED, MUTANTS, SHARE = 1_000_000, 2400, 400
 FOUND_BY_FUZZING = Path(__file__).with_name("regressions.json")
@@ -73,6 +76,62 @@ def test_any_stub_of_those_alike_tells_the_same() -> None:
         place = other.call.insn.address if other.call else 0
         compared += facts.thunk.stub_around(place) == number
     assert compared > SHARE / 2
+
+
+ODD = {"arm64-windows": 4, "arm64-unix": 4, "x64-sysv": 1, "x64-windows": 4}
+"""Bytes of the epilogue's first instruction, which an odd stub leaves out."""
+
+
+def with_odd_stubs(name: str, count: int) -> Facts:
+    """Stubs from 40 on that jump by way of another one's jump, as is right; and one
+    behind them that leaves out the epilogue's first instruction."""
+    recipe, mutant = RECIPES[name], whole(name)
+    arch, convention = recipe.machine
+    block, code = sound_spot(0).block(recipe), bytearray(mutant.code)
+    for number in range(40, 40 + count + 1):
+        at = block.first_stub + 8 * number
+        target = block.first_stub + 8 * 5 + len(block.call)
+        if number == 40 + count:
+            target = block.epilogue_at + ODD[name]
+        code[at : at + 8] = block.stub_at(at, block.call, target)
+    thunk = parse(bytes(code), mutant.world.base, arch)
+    assert thunk and len(thunk.odd) == count + 1 and not thunk.doubtful
+    return prove(thunk, convention)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_of_many_odd_stubs_none_is_taken_for_right(name: str) -> None:
+    """The broken one is found where all are followed, and else nobody knows."""
+    few = with_odd_stubs(name, MAX_ODD_STUBS - 1)
+    assert few.claims["R9"].holds is False
+    many = with_odd_stubs(name, 2 * MAX_ODD_STUBS)
+    assert {many.claims[claim].holds for claim in ("R1", "R4", "R9", "R10")} == {None}
+    assert "too many odd stubs" in " ".join(many.claims["R9"].evidence)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_depends_on_the_way_here_is_not_known(name: str) -> None:
+    """The epilogue behind what one stub leaves out: its SP is another there. In the
+    header, in that stub and in all others everything is as it was."""
+    facts = with_odd_stubs(name, 0)
+    thunk, sound = facts.thunk, prove(thunk_of(name), facts.convention)
+    assert facts.state_anywhere(thunk.epilogue + ODD[name]) is None
+    assert sound.state_anywhere(thunk.epilogue + ODD[name]) is not None
+    for number in (39, 40, 41):
+        stub = thunk.stub_address(number) - thunk.address
+        for at in (4, stub, stub + thunk.return_offset, thunk.epilogue):
+            here, there = facts.state_anywhere(at), sound.state_anywhere(at)
+            assert (here and here.sp) == (there and there.sp), (number, at)
+    many = with_odd_stubs(name, 2 * MAX_ODD_STUBS)
+    last = many.thunk.stub_address(max(many.thunk.odd)) - thunk.address
+    assert many.state_anywhere(last) is None
+
+
+def thunk_of(name: str) -> Thunk:
+    mutant = whole(name)
+    thunk = parse(mutant.code, mutant.world.base, RECIPES[name].machine[0])
+    assert thunk
+    return thunk
 
 
 @pytest.mark.parametrize("case", json.loads(FOUND_BY_FUZZING.read_text()), ids=str)

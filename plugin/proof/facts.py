@@ -168,31 +168,37 @@ class Facts:
         return None
 
     def state_at(self, at: int) -> Optional[State]:
-        """The state before the instruction at this offset of the block."""
-        for step in self.main.steps:
-            if step.at == at:
-                return step.before
-        return self.untaken.get(at)
+        """The state before the instruction at this offset of the block, so far as all
+        paths that come there agree; None if not even SP is the same on them."""
+        return self._agreed(self._on(self.main, at) or self.untaken.get(at), at)
 
     def state_anywhere(self, at: int) -> Optional[State]:
         """As state_at, in any stub: stubs are alike but for their place. Of an odd one
         only what was followed is known."""
         thunk = self.thunk
-        if thunk.first_stub <= at < thunk.epilogue and self.main.calls:
-            size = thunk.arch.stub_size
-            own = (at - thunk.first_stub) // size
-            if own in thunk.odd:
-                return self._state_in_odd(own, at)
-            proved = (self.main.calls[0].at - thunk.first_stub) // size
-            at += (proved - own) * size
-        return self.state_at(at)
+        own = thunk.stub_around(thunk.address + at)
+        if own is None or not self.main.calls:
+            return self.state_at(at)
+        if own in thunk.odd:
+            mine = (self._on(path, at) for path in self.paths if path.numbers == {own})
+            return self._agreed(next(mine, None), at)
+        proved = (self.main.calls[0].at - thunk.first_stub) // thunk.arch.stub_size
+        step = (proved - own) * thunk.arch.stub_size
+        return self._agreed(self._on(self.main, at + step), at)
 
-    def _state_in_odd(self, number: int, at: int) -> Optional[State]:
-        for path in self.paths:
-            for step in path.steps if path.numbers == {number} else ():
-                if step.at == at:
-                    return step.before
-        return None
+    @staticmethod
+    def _on(path: Path, at: int) -> Optional[State]:
+        return next((step.before for step in path.steps if step.at == at), None)
+
+    def _agreed(self, state: Optional[State], at: int) -> Optional[State]:
+        """Most blocks have one path. Its own loop is no other way to a place: who stops
+        in one asks for the rounds. A path without an end has no rounds to ask for."""
+        for path in self.paths if len(self.paths) > 1 else ():
+            ways = [step.before for step in path.steps if step.at == at]
+            for way in ways if path.end == "limit" else ways[:1]:
+                if state is not None and way is not state:
+                    state = state.agreeing(way)
+        return state
 
     def style(self) -> str:
         """How arguments reach the layout: homed, caller-stack, pushed or unknown."""

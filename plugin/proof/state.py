@@ -193,6 +193,19 @@ class State:
         """Which instruction (offset in the block) wrote the word's first byte."""
         return self.byte(offset).writer
 
+    def agreeing(self, other: "State") -> Optional["State"]:
+        """What holds in either; None if SP is not the same."""
+        if self.sp != other.sp:
+            return None
+        both, unknown = self.fork(), Unknown("it depends on the way here")
+        for name in self.arch.registers:
+            if self.get(name) != other.get(name):
+                both.registers[name] = unknown
+        for offset in {*self.stack, *other.stack}:
+            if self.byte(offset)[:2] != other.byte(offset)[:2]:
+                both.stack[offset] = Byte(unknown, offset % WORD, None)
+        return both
+
     def home(self, value: Value) -> Union[str, int, None]:
         """Where a value that the caller had is now: a register's name, or the offset
         of a stack word from SP at entry. Words below SP are dead."""

@@ -317,7 +317,7 @@ class Memory:
 
     def _fetch(self, missing: Sequence[int]) -> None:
         """Fetch each run of missing lines in one go."""
-        for start, count in _runs([n for n in missing if n not in self._unreadable]):
+        for start, count in runs([n for n in missing if n not in self._unreadable]):
             self._fetch_run(start, count)
 
     def _fetch_run(self, start: int, count: int) -> None:
@@ -335,7 +335,7 @@ class Memory:
         self.keep(start * LINE, data)
 
 
-def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending numbers as (start, length) of their unbroken runs."""
     runs: list[tuple[int, int]] = []
     for n in numbers:

@@ -180,6 +180,22 @@ def test_an_address_may_be_block_code_or_function(
         assert report["thunk"]["block"] == thunk["block"], address
 
 
+def test_memory_that_gdb_does_not_tell_of(gdb: Session) -> None:
+    """gdb says of `set` that it changes memory, and of `restore` nothing."""
+    gdb.load("sysv", "none", "3")
+    layout = gdb.go_on_to("interpreter")["layout"]
+    place, file = int(layout["address"], 16) + 8, gdb.folder / "word"
+    assert gdb.json() and layout["call_info"]["count"] == 4
+    for count, command in (
+        (3, f"set {{long}} {place:#x} = 0x2000003"),
+        (2, f"restore {file} binary {place:#x}"),
+    ):
+        file.write_bytes((0x2000000 + count).to_bytes(8, "little"))
+        assert not gdb.run(command).error
+        for answer in (gdb.json()["layout"], gdb.json(f"thunk-layout {place - 8:#x}")):
+            assert answer["call_info"]["count"] == count
+
+
 @pytest.mark.parametrize("convention", ["sysv", "windows"])
 def test_another_blocks_registers_are_no_call_of_this_one(
     session: Session, convention: str

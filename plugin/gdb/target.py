@@ -9,7 +9,19 @@ from ..answering import now
 from ..arch import ARCHES, Arch
 from ..local import Local
 from ..settings import BLOCK_SIZE
-from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
+from ..target import (
+    LINE as SPAN,
+)
+from ..target import (
+    MASK64,
+    PAGE,
+    Frame,
+    Region,
+    Symbol,
+    Unreadable,
+    plain_name,
+    runs,
+)
 from .connection import LINE
 from .native import native_process, registers_at
 
@@ -56,13 +68,26 @@ def _kept_now() -> Optional[_Kept]:
     return _kept.setdefault((inferior.num, inferior.pid), _Kept())
 
 
+def _as_it_was(lines: dict[int, bytes], pid: int) -> bool:
+    """Whether a process of gdb's own still has this memory, looked at past gdb, which
+    says nothing of what `restore` writes."""
+    local = Local(pid) if lines else None
+    for start, count in runs(sorted(lines)) if local else ():
+        known = b"".join(lines[n] for n in range(start, start + count))
+        if local.read(start * SPAN, count * SPAN) != known:
+            return False
+    return True
+
+
 class GdbTarget:
     source = "gdb"
     whole_map = True
 
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
-        kept = _kept_now()
+        kept, pid = _kept_now(), native_process()
+        if kept and pid and not _as_it_was(kept.lines, pid):
+            kept.lines.clear()
         return kept.lines if kept else None
 
     @property

@@ -106,6 +106,19 @@ def test_where_lldb_loses_the_way(new: Session) -> None:
     assert frames[: len(own) - 1] == own[:-1], "lldb's own as far as they go"
 
 
+def test_the_call_is_found_by_a_frame_of_a_provider(new: Session) -> None:
+    """One instruction into the interpreter the word at SP is no return address any
+    more, and FP still the thunk's: only its frame in `bt` leads to the call."""
+    new.load("sysv", "none", "3")
+    layout = new.go_on_to("interpreter")["layout"]
+    assert not new.run("thread step-inst").error
+    assert any(
+        line.endswith("[synthetic]") for line in new.run("bt").output.split("\n")
+    )
+    report = new.json()
+    assert report["layout"] == layout and report["verdict"] == "sound"
+
+
 def test_own_frames_keep_all_that_they_have(new: Session) -> None:
     in_the_nest(new, "x86_64", "sysv")
     frames = lines(new)

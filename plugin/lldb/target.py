@@ -123,12 +123,18 @@ class LldbTarget:
         return symbol_start(self._target, name)
 
     def frames(self, limit: int) -> list[Frame]:
-        """Those that lldb knows the registers of: a frame provider's own have none."""
-        count = min(self._thread.GetNumFrames(), limit)
-        frames = (self._thread.GetFrameAtIndex(n) for n in range(count))
-        known = [(frame.GetPC(), frame.GetSP()) for frame in frames]
-        invalid = lldb.LLDB_INVALID_ADDRESS
-        return [Frame(pc, sp & MASK64) for pc, sp in known if sp != invalid]
+        """Those of which SP is known. A frame provider's own have no registers: SP is
+        where the frame of lldb's before them ends."""
+        found, end, unknown = [], 0, (0, lldb.LLDB_INVALID_ADDRESS)
+        for n in range(min(self._thread.GetNumFrames(), limit)):
+            frame = self._thread.GetFrameAtIndex(n)
+            sp = frame.GetSP()
+            if sp == lldb.LLDB_INVALID_ADDRESS:
+                sp = end
+            if sp not in unknown:
+                found.append(Frame(frame.GetPC(), sp & MASK64))
+            end = frame.GetCFA()
+        return found
 
 
 def machine(target: Any) -> str:

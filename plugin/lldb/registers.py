@@ -91,8 +91,9 @@ class Registers:
             ask += f";thread:{frame.GetThread().GetThreadID():x};"
         self._printed = self._printed or Printed()
         context = lldb.SBExecutionContext(frame)
-        said = self._printed.by(self._interpreter, ask, context)
-        digits = said.partition(ANSWER)[2].strip()
+        result = self._printed.result()
+        self._interpreter.HandleCommand(ask, context, result, False)
+        digits = self._printed.text().partition(ANSWER)[2].strip()
         found = _words(digits, self._order)
         if not found:
             self._line.failed(since)
@@ -105,7 +106,7 @@ class Registers:
 
 
 class Printed:
-    """What commands print, by way of a file in memory: of what SBCommandReturnObject
+    """What a command prints, by way of a file in memory: of what SBCommandReturnObject
     hands out as a text lldb keeps a copy for ever."""
 
     def __init__(self) -> None:
@@ -113,12 +114,16 @@ class Printed:
         # It closes the file with itself.
         self._file = lldb.SBFile(self._fd, "w", True)
 
-    def by(self, interpreter: Any, command: str, context: Any) -> str:
+    def result(self) -> Any:
+        """For the next command to print to."""
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         result = lldb.SBCommandReturnObject()
         result.SetImmediateOutputFile(self._file)
-        interpreter.HandleCommand(command, context, result, False)
+        return result
+
+    def text(self) -> str:
+        """What the command printed."""
         return os.pread(self._fd, LONGEST, 0).decode("ascii", "replace")
 
 

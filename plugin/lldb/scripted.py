@@ -1,5 +1,6 @@
 """What a scripted session has lldb do once the program is stopped at its start."""
 
+import signal
 from typing import Any
 
 from ..dependencies import ready
@@ -9,7 +10,12 @@ QUIET = ("SIGUSR1", "SIGUSR2")
 
 
 def perform(debugger: Any, order: str) -> None:
-    """Carry out the order in this file; the answer goes to another file."""
+    """Carry out the order in this file, write the answer to another, wait to be ended.
+
+    An lldb that ends by itself ends the program politely, and qemu remarks on that; one
+    that just goes lets qemu run the program on. Nothing may come between: by now the
+    session may have read the answer, and removed both files.
+    """
     ready()
     from ..session.inside import perform as carry_out
     from .runner import LldbRunner
@@ -26,3 +32,4 @@ def perform(debugger: Any, order: str) -> None:
         lambda: LldbRunner(debugger, target, process),
         lambda line: print(line, flush=True),
     )
+    signal.pause()

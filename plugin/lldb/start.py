@@ -7,7 +7,6 @@ that is stopped, or writes why not as the session's outcome and ends lldb.
 
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +31,6 @@ def start(debugger: Any, order_file: str, launch_file: str) -> None:
         # lldb has no other way to leave out the commands that follow.
         os._exit(1)
     print(STARTED, flush=True)
-
-
-def hold(order_file: str) -> None:
-    """Wait to be ended, when the order was carried out.
-
-    An lldb that ends by itself ends the program politely, and qemu remarks on that;
-    one that just goes lets qemu run the program on.
-    """
-    if os.path.exists(read_order(order_file).result):
-        signal.pause()
 
 
 def _start(debugger: Any, wanted: "dict[str, Any]") -> None:

@@ -54,7 +54,6 @@ class Lldb:
             f" s.start(lldb.debugger, {order_file!r}, {str(file)!r})",
             "script import thunk_inspect.lldb.scripted as s;"
             f" s.perform(lldb.debugger, {order_file!r})",
-            f"script import thunk_inspect.lldb.start as s; s.hold({order_file!r})",
         )
         words = [word for line in lines for word in ("-o", line)]
         self.child = start(

@@ -196,6 +196,24 @@ def test_memory_that_gdb_does_not_tell_of(gdb: Session) -> None:
             assert answer["call_info"]["count"] == count
 
 
+def test_a_kernel_that_is_no_linux(gdb: Session) -> None:
+    """What is read past gdb there would be another call, or none."""
+    gdb.load("sysv", "none", "3")
+    gdb.go_on_to("interpreter")
+    for line in (
+        "import sys; sys.platform = 'freebsd14'",
+        "import thunk_inspect.local as local; local._readv = None",
+        "import thunk_inspect.gdb.native as native; native._kernel = None",
+    ):
+        assert not gdb.run(f"python {line}").text
+    known = gdb.json()
+    gdb.run(gdb.debugger.once("depth_5"))
+    gdb.run("continue")
+    report = gdb.json()
+    assert report["verdict"] == known["verdict"] == "sound"
+    assert report["layout"] == known["layout"]
+
+
 @pytest.mark.parametrize("convention", ["sysv", "windows"])
 def test_another_blocks_registers_are_no_call_of_this_one(
     session: Session, convention: str

@@ -1,5 +1,6 @@
 """A process that gdb itself runs on this machine: what the kernel has of it."""
 
+import sys
 from functools import lru_cache
 from typing import Any, Optional
 
@@ -9,7 +10,10 @@ from ..ptrace import Kernel
 
 
 def native_process() -> Optional[int]:
-    """Its pid; None of a core file, or over a remote connection."""
+    """Its pid; None of a core file, over a remote connection, or where the kernel is no
+    Linux, of which the rest here knows nothing."""
+    if sys.platform != "linux":
+        return None
     inferior = gdb.selected_inferior()
     connection = inferior.connection
     native = connection is not None and connection.type == "native"

@@ -71,8 +71,10 @@ def _kept_now() -> Optional[_Kept]:
 def _as_it_was(lines: dict[int, bytes], pid: int) -> bool:
     """Whether a process of gdb's own still has this memory, looked at past gdb, which
     says nothing of what `restore` writes."""
-    local = Local(pid) if lines else None
-    for start, count in runs(sorted(lines)) if local else ():
+    if not lines:
+        return True
+    local = Local(pid)
+    for start, count in runs(sorted(lines)):
         known = b"".join(lines[n] for n in range(start, start + count))
         if local.read(start * SPAN, count * SPAN) != known:
             return False
@@ -151,11 +153,10 @@ class GdbTarget:
     def regions(self) -> Optional[list[Region]]:
         """A local process' own map is read directly; gdb's table serves a remote
         one. A core file's table lacks anonymous memory, which is no map for us."""
-        connection = gdb.selected_inferior().connection
-        kind = connection.type if connection else ""
-        if kind == "native":
-            return Local(gdb.selected_inferior().pid).regions()
-        if kind == "core":
+        pid, connection = native_process(), gdb.selected_inferior().connection
+        if pid is not None:
+            return Local(pid).regions()
+        if connection and connection.type == "core":
             return None
         since = now()
         try:

@@ -3,7 +3,7 @@
 #     make inspect    show the reports of a sound thunk, a broken one and the real engine
 #     make test       run the whole test suite
 #     make install    Debian packages, .venv, fixtures, engines; a second run does nothing
-#     make test-matrix     the same in older and newer debuggers, with gef if GEF names it
+#     make test-matrix     the same in older and newer debuggers, beside gef and pwndbg
 #     make lint       ruff and mypy
 #     make fuzz N=200000   that many mutants, proved and run in an emulator
 #     make sweep      every read that can fail, in every command; more of what tests try

@@ -19,7 +19,8 @@ Console = Callable[..., "subprocess.CompletedProcess[str]"]
 Opener = Callable[[str], Session]
 
 
-collect_ignore = [] if os.environ.get("GEF") else ["test_coexistence.py"]
+BESIDE = any(os.environ.get(name) for name in ("GEF", "PWNDBG"))
+collect_ignore = [] if BESIDE else ["test_coexistence.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

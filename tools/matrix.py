@@ -1,7 +1,7 @@
 """Runs what the suite asks of a debugger in other debuggers than Debian's newest.
 
-`make test-matrix` installs them. gef is taken along where its file is given:
-GEF=/path/to/gef.py. One that does not pass is shown at the end, and the status is 1.
+`make test-matrix` installs them. gef and pwndbg are taken along where their files are
+given: GEF=/path/to/gef.py, PWNDBG=/path/to/gdbinit.py. One that does not pass is shown at the end, and the status is 1.
 """
 
 import os
@@ -41,6 +41,8 @@ OTHERS = (
 )
 """(which of the suite's sessions, the variable that names the program, the program,
 tests that it cannot pass: docs/compatibility.md says why)."""
+BESIDE = ("GEF", "PWNDBG")
+"""Variables that name the files of plugins beside which ours must work."""
 
 
 def version(program: Path) -> str:
@@ -59,11 +61,12 @@ def main() -> int:
         )
         if done.returncode:
             failed.append(version(program))
-    if os.environ.get("GEF"):
-        print("\n=== beside gef", flush=True)
+    beside = " and ".join(name.lower() for name in BESIDE if os.environ.get(name))
+    if beside:
+        print(f"\n=== beside {beside}", flush=True)
         words = [sys.executable, "-m", "pytest", "-q", "tests/test_coexistence.py"]
         if subprocess.run(words, cwd=ROOT, check=False).returncode:
-            failed.append("gef")
+            failed.append(beside)
     for one in failed:
         print(f"did not pass: {one}")
     return bool(failed)

@@ -10,18 +10,17 @@ from typing import Optional
 
 from . import render
 from .figures import median
-from .load import START, run
+from .load import gdb_starts
 from .rows import GDB_STARTS, TABLE, Row
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
     options = arguments().parse_args(words)
     rows = [row for row in TABLE if not options.only or row.name in options.only]
-    slowness = median(run(START["gdb"][0]).cpu for _ in range(9)) / GDB_STARTS
     results = []
     for row in rows:
         start = time.monotonic()
-        results.append(measure(row, options.quick, slowness))
+        results.append(measure(row, options.quick))
         seconds = time.monotonic() - start
         print(f"{render.line(render.cells(results[-1]))}  {seconds:.0f} s",
               file=sys.stderr, flush=True)  # fmt: skip
@@ -42,14 +41,17 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(row: Row, quick: bool, slowness: float) -> render.Result:
-    """A row that cannot be measured is told in the table; the others go on."""
+def measure(row: Row, quick: bool) -> render.Result:
+    """A row that cannot be measured is told in the table; the others go on. How fast
+    the machine is changes in minutes: it is looked at before and after."""
+    starts = gdb_starts() if row.in_time else []
     try:
         measured = row.measure(row.quick if quick else row.rounds)
-        return render.Result(row, measured, slowness=slowness)
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        return render.Result(row, None, text, slowness)
+        return render.Result(row, None, text)
+    starts += gdb_starts() if row.in_time else [GDB_STARTS]
+    return render.Result(row, measured, slowness=median(starts) / GDB_STARTS)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ FLOOR = {
     ],
 }
 """What shows about as much of a stop with the debugger's own commands."""
+AT_PROMPT = {"pwndbg": ["context"]}
+"""What other plugins show before they ask for the next command."""
 
 
 def first(debugger: str, rounds: int) -> Measured:
@@ -66,11 +68,11 @@ def at_a_stop(debugger: str, rounds: int) -> Measured:
 
 def context(plugin: str, rounds: int) -> float:
     """CPU ms of what another plugin shows at a stop: a step with it, less one without.
-    Its own commands are hooks that cannot be called alone."""
+    What it shows hangs on the stop, or on the prompt, which nobody waits for here."""
     costs = {}
     for name in (BARE, plugin):
         with in_the_interpreter("gdb", plugin=name) as session:
-            step = [Job(["stepi"], "")]
+            step = [Job(["stepi", *AT_PROMPT.get(name, ())], "")]
             session.timed(step, 3)
             samples: list[Sample] = session.timed(step, rounds)[0]
             costs[name] = middle(samples).cpu

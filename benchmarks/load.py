@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ START = {
 }
 """A debugger that does nothing, and the option that gives it a command. lldb starts
 its Python at the first script only, which any plugin would pay for."""
+STARTS = 9
+"""Of a bare gdb, for how fast this machine is at the moment."""
 
 
 def load(debugger: str, rounds: int) -> Measured:
@@ -26,11 +29,13 @@ def load(debugger: str, rounds: int) -> Measured:
     if debugger == "gdb":
         for name, path in others().items():
             commands[name] = [*bare, option, f"source {path}"]
-    run(commands["ours"])  # Python writes its .pyc the first time.
     samples: dict[str, list[Sample]] = {name: [] for name in commands}
-    for _ in range(rounds):
-        for name, command in commands.items():
-            samples[name].append(run(command))
+    with tempfile.TemporaryDirectory(prefix="bench-") as home:
+        for command in commands.values():
+            run(command, home)  # Python writes its .pyc the first time.
+        for _ in range(rounds):
+            for name, command in commands.items():
+                samples[name].append(run(command, home))
     cpu = {name: middle(found).cpu for name, found in samples.items()}
     # Pairs of one round: the machine may be slower in the next.
     added = {
@@ -43,7 +48,12 @@ def load(debugger: str, rounds: int) -> Measured:
     return Measured(figure, cpu["ours"], cpu["floor"], "ms", added, details)
 
 
-def run(command: Sequence[str]) -> Sample:
+def gdb_starts() -> "list[float]":
+    """CPU ms of some starts of a gdb that does nothing."""
+    return [run(START["gdb"][0]).cpu for _ in range(STARTS)]
+
+
+def run(command: Sequence[str], home: str = ENVIRONMENT["HOME"]) -> Sample:
     """One process from start to end, by what the system says it used."""
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -51,9 +61,11 @@ def run(command: Sequence[str]) -> Sample:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "HOME": home},
     )
-    _, _, used = os.wait4(process.pid, 0)
+    _, status, used = os.wait4(process.pid, 0)
     process.returncode = 0  # It is waited for already.
     wall = time.perf_counter() - start
+    if status:
+        raise RuntimeError(f"{' '.join(command)}: ended with {status}")
     return Sample(1000 * (used.ru_utime + used.ru_stime), 1000 * wall)

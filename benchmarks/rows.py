@@ -28,8 +28,12 @@ class Row(NamedTuple):
     more: bool = False
     """Whether the figure must be at least the limit, not at most."""
 
+    @property
+    def in_time(self) -> bool:
+        return self.unit == "ms"
+
     def limit_here(self, slowness: float) -> float:
-        return self.limit * max(1.0, slowness) if self.unit == "ms" else self.limit
+        return self.limit * max(1.0, slowness) if self.in_time else self.limit
 
     def met(self, measured: Measured, slowness: float) -> bool:
         limit = self.limit_here(slowness)

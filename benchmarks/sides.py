@@ -56,7 +56,9 @@ class Side(Session):
         env: "Optional[dict[str, str]]" = None,
         plugin: bool = True,
     ) -> None:
-        super().open(arch, env, plugin=self._plugin == OURS)
+        # Others keep files in the home folder.
+        home = {"HOME": str(self.folder)}
+        super().open(arch, {**home, **(env or {})}, plugin=self._plugin == OURS)
         if self._plugin in OTHERS:
             self.run(f"source {others()[self._plugin]}")
         load = {"gdb": "source", "lldb": "command script import"}[self.name]

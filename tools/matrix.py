@@ -1,7 +1,8 @@
 """Runs what the suite asks of a debugger in other debuggers than Debian's newest.
 
 `make test-matrix` installs them. gef and pwndbg are taken along where their files are
-given: GEF=/path/to/gef.py, PWNDBG=/path/to/gdbinit.py. One that does not pass is shown at the end, and the status is 1.
+given: GEF=/path/to/gef.py, PWNDBG=/path/to/gdbinit.py. One that does not pass is shown
+at the end, and the status is 1.
 """
 
 import os

@@ -192,7 +192,7 @@ ret {x17|x30}
 !msr nzcv, x1
 nop
 bti {c|j|jc}
-hint {0x30|0x7f}
+!hint {0x28|0x30|0x7f}
 {dmb|dsb} {ish|sy}
 isb
 prfm pldl1keep, [{sp|x0, x11}]

@@ -272,6 +272,7 @@ SIX = Convention(
     callee_saved=ARCHES["aarch64"].conventions[0].callee_saved,
     callee_saved_vectors=ARCHES["aarch64"].conventions[0].callee_saved_vectors,
     shadow=0,
+    red_zone=0,
     anchored=True,
 )
 

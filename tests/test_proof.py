@@ -7,8 +7,9 @@ only counted.
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -125,6 +126,66 @@ def test_what_depends_on_the_way_here_is_not_known(name: str) -> None:
     many = with_odd_stubs(name, 2 * MAX_ODD_STUBS)
     last = many.thunk.stub_address(max(many.thunk.odd)) - thunk.address
     assert many.state_anywhere(last) is None
+
+
+STORED_FIRST, READ_LAST = (
+    ("stp fp,lr,[sp,#-16]", "sub sp,sp,#16"),
+    ("add sp,sp,#16", "ldp fp,lr,[sp,#-16]"),
+)
+# mov [rsp-8],rbp; lea rsp,[rsp-8]
+PUSHED_LATE = ("48896c24f8", "488d6424f8")
+# add rsp,8; sub rsp,8; push rbp
+ASIDE = ("4883c408", "4883ec08", "55")
+
+
+@pytest.mark.parametrize(
+    "name, header, epilogue, holds",
+    [
+        ("arm64-unix", STORED_FIRST, (), None),
+        ("arm64-unix", (), READ_LAST, None),
+        ("arm64-windows-variant-pushes", (), (), True),
+        ("x64-sysv", PUSHED_LATE, (), True),
+        ("x64-windows-variant-leave", PUSHED_LATE, (), None),
+        ("x64-windows-variant-leave", ASIDE, (), None),
+    ],
+)
+def test_what_lies_below_sp_may_be_overwritten_by_a_signal(
+    name: str,
+    header: "tuple[str, ...]",
+    epilogue: "tuple[str, ...]",
+    holds: Optional[bool],
+) -> None:
+    """Run without a signal it is sound, so the emulator says nothing of it. On x64
+    System V the 128 bytes below SP are the function's own."""
+    recipe, spot = RECIPES[name], sound_spot(0)
+    recipe = replace(
+        recipe,
+        header=(*header, *recipe.header[1:]) if header else recipe.header,
+        epilogue=(*epilogue, *recipe.epilogue[1:]) if epilogue else recipe.epilogue,
+    )
+    block = spot.block(recipe)
+    thunk = parse(block.code(), spot.base, recipe.machine[0])
+    assert thunk
+    claims = prove(thunk, recipe.machine[1]).claims
+    assert claims["R10"].holds is holds
+    told = " ".join([*claims["R9"].evidence, *claims["R10"].evidence])
+    assert ("of a signal" in told) == (holds is None)
+
+
+@pytest.mark.parametrize("name", ["arm64-windows", "x64-sysv"])
+def test_what_is_stored_in_the_callers_frame_does_harm_below_sp_too(name: str) -> None:
+    """SP goes up, a word is stored below it, and SP comes back."""
+    recipe, spot = RECIPES[name], sound_spot(0)
+    arm = ("add sp,sp,#96", "stp fp,lr,[sp,#-16]", "sub sp,sp,#96")
+    # add rsp,60h; mov [rsp-8],rbp; sub rsp,60h
+    x64 = ("4883c460", "48896c24f8", "4883ec60")
+    header = (*(arm if recipe.arm else x64), *recipe.header)
+    thunk = parse(
+        spot.block(replace(recipe, header=header)).code(), spot.base, recipe.machine[0]
+    )
+    assert thunk
+    finding = prove(thunk, recipe.machine[1]).claims["R9"]
+    assert finding.holds is False and "overwrites" in finding.evidence[0]
 
 
 def thunk_of(name: str) -> Thunk:

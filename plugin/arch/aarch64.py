@@ -22,6 +22,7 @@ REGISTERS = Convention(
     callee_saved=_CALLEE_SAVED,
     callee_saved_vectors=_VECTORS,
     shadow=0,
+    red_zone=16,
     anchored=True,
     lowered_in="lib/Backend/arm64/LowerMD.cpp",
 )
@@ -35,6 +36,7 @@ CALLER_STACK = Convention(
     callee_saved=_CALLEE_SAVED,
     callee_saved_vectors=_VECTORS,
     shadow=0,
+    red_zone=0,
     anchored=True,
     lowered_in="lib/Backend/arm64/LowerMD.cpp",
 )

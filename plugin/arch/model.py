@@ -38,6 +38,9 @@ class Convention:
     """Vector registers of which a call must keep some part."""
     shadow: int
     """Bytes above SP at a call that belong to the callee."""
+    red_zone: int
+    """Bytes below SP that nobody but the running function writes, on every system
+    that has this convention: a handler of a signal writes what lies below them."""
     anchored: bool
     """Whether the stack walker needs FP + ANCHOR to be the layout."""
     reserved: tuple[str, ...] = ()

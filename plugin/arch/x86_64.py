@@ -17,6 +17,7 @@ WINDOWS = Convention(
     callee_saved=("rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"),
     callee_saved_vectors=tuple(f"xmm{n}" for n in range(6, 16)),
     shadow=32,
+    red_zone=0,
     anchored=False,
     lowered_in="lib/Backend/amd64/LowererMDArch.cpp",
 )
@@ -30,6 +31,7 @@ SYSV = Convention(
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
     callee_saved_vectors=(),
     shadow=0,
+    red_zone=128,
     anchored=True,
     lowered_in="lib/Backend/amd64/LowererMDArch.cpp",
 )

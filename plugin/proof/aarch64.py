@@ -209,6 +209,7 @@ def _store(count: int, size: int = 0) -> Effect:
         if _overlaps(insn, count):
             raise Unmodelled
         address, after = _access(state, insn, count)
+        stored: list[tuple[Value, Value, int]] = []
         for n, operand in enumerate(insn.operands[:count]):
             width = size or operand.size
             if not width:
@@ -217,8 +218,11 @@ def _store(count: int, size: int = 0) -> Effect:
                 value = _read(state, operand.register)
             else:
                 value = derived("vector", (state.get("v" + operand.register[1:]),))
-            state.store(add(address, n * width), value, width)
+            stored.append((add(address, n * width), value, width))
+        # First: what is stored at the new SP does not lie below it.
         _write_back(state, insn, count, after)
+        for place, value, width in stored:
+            state.store(place, value, width)
         return None
 
     return effect
@@ -371,7 +375,6 @@ EFFECTS: dict[str, Effect] = {
     "udf": _trap,
     "nop": _nothing,
     "bti": _nothing,
-    "hint": _nothing,
     "dmb": _nothing,
     "dsb": _nothing,
     "isb": _nothing,

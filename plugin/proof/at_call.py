@@ -14,7 +14,6 @@ from .values import (
     Entry,
     Garbage,
     Mask,
-    Slot,
     Sum,
     Unknown,
     Value,
@@ -192,14 +191,13 @@ class AtCall(Words):
             return Finding(False, [cite(setter, text)], at)
         if state.lost:
             return Finding(None, [cite(setter, state.lost.why)], at)
-        for place in sorted(state.stack):
-            cell = state.stack[place]
-            home = Slot(place - place % WORD)
-            if place < first or (cell.value == home and cell.part == place % WORD):
-                continue
+        for place, cell in state.callers(first):
             number = (place - first) // WORD + count
-            holds = None if unknown_in(cell.value) else False
+            unknown = unknown_in(cell.value)
+            holds = None if unknown else False
             text = f"it overwrites args[{number}] at {self.place(place)}"
+            if unknown:
+                text = f"args[{number}] at {self.place(place)}: {unknown.why}"
             insn = setter if cell.writer is None else self.insn(cell.writer)
             return Finding(
                 holds,

@@ -8,13 +8,13 @@ not; else nothing is said but why.
 from collections.abc import Sequence
 from typing import Optional
 
-from ..arch import WORD, Convention
+from ..arch import Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .at_call import AtCall
 from .path import RESULT, Path
-from .state import Offsets, State
-from .values import Const, Entry, Slot, Value, add, always, unknown_in
+from .state import BELOW_SP, Offsets, State
+from .values import Const, Entry, Value, add, always, unknown_in
 from .words import Finding, cite, last_writer, worst
 
 AT_CALL = ("R1", "R2", "R3", "R4", "R5", "R6", "R11")
@@ -123,12 +123,9 @@ class Judge(AtCall):
 
     def _callers_frame(self, state: State, last: Instruction) -> Optional[Finding]:
         """A word above all that the caller handed over is the caller's own, in a call
-        with few arguments."""
-        for place in sorted(state.stack):
-            cell = state.stack[place]
-            home = Slot(place - place % WORD)
-            own = place >= self.convention.stack_arguments
-            if not own or (cell.value == home and cell.part == place % WORD):
+        with few arguments. One below SP was given up, not written: R10's business."""
+        for place, cell in state.callers(self.convention.stack_arguments):
+            if cell.value is BELOW_SP:
                 continue
             insn = last if cell.writer is None else self.insn(cell.writer)
             text = f"it overwrites the caller's frame at {self.place(place)}"

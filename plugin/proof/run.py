@@ -349,8 +349,10 @@ class Explorer:
             return None
         if isinstance(target, Const) and self.thunk.contains(target.value):
             return target.value - self.thunk.address
-        if unknown_in(target):
-            self._finish(path, state, "limit", "the return address is not known")
+        unknown = unknown_in(target)
+        if unknown:
+            why = f"the return address is not known: {unknown.why}"
+            self._finish(path, state, "limit", why)
         else:
             self._finish(path, state, "lost", "it returns to what is no return address")
         return None

@@ -5,6 +5,7 @@ the other. The stack is byte-exact and addressed relative to SP at entry, so tha
 overlapping and partial stores come out right. Nothing here knows an instruction.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
@@ -35,6 +36,7 @@ from .values import (
 NEAR = 0x1000
 """How far from a pointer memory is taken to be readable: nothing that a thunk needs
 of an object or of its caller's frame lies farther."""
+BELOW_SP = Unknown("it lay below SP, where the handler of a signal may write")
 
 
 class Byte(NamedTuple):
@@ -96,6 +98,8 @@ class State:
     objects_changed: Optional[Unknown] = None
     reads: list[tuple[int, int, int]] = field(default_factory=list)
     """Stack words read: (step, offset from entry SP, size)."""
+    given_up: dict[int, Byte] = field(default_factory=dict)
+    """What was stored above entry SP, and came to lie below SP."""
     at: int = 0
     """Offset of the instruction that is being executed."""
     step: int = 0
@@ -109,6 +113,7 @@ class State:
         other.hazards = list(self.hazards)
         other.lost, other.objects_changed = self.lost, self.objects_changed
         other.reads = list(self.reads)
+        other.given_up = dict(self.given_up)
         other.at, other.step = self.at, self.step
         return other
 
@@ -117,6 +122,26 @@ class State:
 
     def set(self, register: str, value: Value) -> None:
         self.registers[register] = bounded(value)
+        if register == self.arch.sp:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """What lies below SP may be overwritten at any time."""
+        sp = self.sp
+        if sp is None:
+            return
+        floor = sp - self.convention.red_zone
+        theirs = range(min(floor, NEAR))
+        for offset in {*(n for n in self.stack if n < floor), *theirs}:
+            cell = self.stack.get(offset)
+            if cell and cell.value is not BELOW_SP and offset >= 0:
+                self.given_up[offset] = cell
+            self.stack[offset] = Byte(BELOW_SP, offset % WORD, cell and cell.writer)
+
+    def _lasts(self, offset: int) -> bool:
+        """Whether what stands there stays until an instruction changes it."""
+        sp = self.sp
+        return sp is None or offset >= sp - self.convention.red_zone
 
     @property
     def sp(self) -> Optional[int]:
@@ -156,6 +181,8 @@ class State:
         value = bounded(value)
         for index in range(size):
             self.stack[offset + index] = Byte(value, index, self.at)
+        if not self._lasts(offset):
+            self._give_up()
 
     def load(self, address: Value, size: int) -> Value:
         """Memory at an address, zero-extended to 64 bits."""
@@ -188,6 +215,16 @@ class State:
         if self.lost:
             return Byte(self.lost, offset % WORD, None)
         return Byte(self._at_entry(offset - offset % WORD), offset % WORD, None)
+
+    def callers(self, start: int) -> Iterator[tuple[int, Byte]]:
+        """The caller's bytes from an offset on that are not what they were at entry, in
+        order. What was stored in one does harm even if it was given up after that."""
+        for offset in sorted(self.stack):
+            cell, home = self.stack[offset], Slot(offset - offset % WORD)
+            if cell.value is BELOW_SP:
+                cell = self.given_up.get(offset, cell)
+            if offset >= start and (cell.value, cell.part) != (home, offset % WORD):
+                yield offset, cell
 
     def writer(self, offset: int) -> Optional[int]:
         """Which instruction (offset in the block) wrote the word's first byte."""

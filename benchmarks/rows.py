@@ -85,7 +85,7 @@ def _traces() -> "list[Row]":
     machines = {"x86_64": "native", "aarch64": "qemu"}
     return [
         Row(f"trace-{debugger}-{how}", f"trace, {debugger} {how}", 0.85, "×",
-            partial(tracing.trace, debugger, arch), 30, 3, more=True)
+            partial(tracing.trace, debugger, arch), 25, 3, more=True)
         for debugger in ("gdb", "lldb")
         for arch, how in machines.items()
     ]  # fmt: skip

@@ -19,9 +19,9 @@ SESSIONS = 5
 faster than another that does the same, for as long as it lives."""
 CALLS = {
     ("gdb", "x86_64"): 300,
-    ("gdb", "aarch64"): 60,
-    ("lldb", "x86_64"): 80,
-    ("lldb", "aarch64"): 30,
+    ("gdb", "aarch64"): 100,
+    ("lldb", "x86_64"): 120,
+    ("lldb", "aarch64"): 60,
 }
 """Calls of one run: enough that setting up and ending a trace is little of it."""
 

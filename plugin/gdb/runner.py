@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Callable, Optional
 
 import gdb
@@ -64,11 +65,15 @@ class GdbRunner:
         self._thread = 0
         """Of the last hit."""
         self._native = native_process() is not None
-        path = getattr(gdb.selected_inferior().connection, "details", None)
-        self._emulator = None if self._native else emulator_behind(os.getpid(), path)
+        self._place = getattr(gdb.selected_inferior().connection, "details", None)
+
+    @cached_property
+    def _emulator(self) -> Optional[int]:
         """Its pid. It is signalled, as older ones do not look at the debugger's
         interrupt while their program runs. That alone ends its time: if a hit did as
-        well, the signal would be left over for a later command."""
+        well, the signal would be left over for a later command. Looked for only when
+        time is up, in the timer's thread too."""
+        return None if self._native else emulator_behind(os.getpid(), self._place)
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)
@@ -133,7 +138,7 @@ class GdbRunner:
                 self._error, stay = error, True
             if stay:
                 self._stop = Stop(AT_POINT, point.kind)
-            elif self._emulator is None and passed(self._deadline):
+            elif passed(self._deadline) and self._emulator is None:
                 self._stop, stay = Stop(TIME_UP, "time is up"), True
             return stay
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Optional
 
 import lldb
@@ -95,15 +96,19 @@ class LldbRunner:
         self._thread = 0
         """Of the last hit."""
         self._local = local_process(int(process.GetProcessID()))
-        self._emulator = None if self._local else emulator_behind(os.getpid())
-        """Its pid. It is signalled, as older ones do not look at the debugger's
-        interrupt while their program runs. That alone ends its time: if a hit did as
-        well, the signal would be left over for a later command."""
         arch = machine(target)
         self._reader = Reader(target, process, self._local, arch)
         self._registers = Registers(target, process, self._local, arch, often=True)
         self._at: Any = None
         """The thread whose hit is being looked at."""
+
+    @cached_property
+    def _emulator(self) -> Optional[int]:
+        """Its pid. It is signalled, as older ones do not look at the debugger's
+        interrupt while their program runs. That alone ends its time: if a hit did as
+        well, the signal would be left over for a later command. Looked for only when
+        time is up, in the timer's thread too."""
+        return None if self._local else emulator_behind(os.getpid())
 
     def add(self, point: Point) -> None:
         if any(known == point for known, _ in self._points.values()):
@@ -158,7 +163,7 @@ class LldbRunner:
             self._stay_at(thread, Stop(AT_POINT, point.kind))
         elif self._asked:
             self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
-        elif self._emulator is None and passed(self._deadline):
+        elif passed(self._deadline) and self._emulator is None:
             self._stay, stay = Stop(TIME_UP, "time is up"), True
         self._let_go = not stay
         return stay

@@ -197,7 +197,7 @@ def _saved_memory(memory: Memory) -> list[dict[str, str]]:
 
 def _saved_regions(memory: Memory) -> Optional[list[dict[str, str]]]:
     regions = memory.regions()
-    if regions is None:
+    if regions is None or not memory.whole_map:
         return None
     return [
         {

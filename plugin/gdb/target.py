@@ -32,6 +32,10 @@ _MAPPING = re.compile(
     r"\s+(?P<permissions>[-rwxps]{4})\s*(?P<name>.*)"
 )
 
+_SEGMENT = re.compile(
+    r"0x(?P<start>[0-9a-f]+)->0x(?P<end>[0-9a-f]+) at 0x[0-9a-f]+: load\w+"
+    r"(?P<flags>.*)"
+)
 
 EVENTS = ("cont", "stop", "exited", "memory_changed", "inferior_call", "new_objfile")
 """Whatever may change memory that was read before. Stops too: nothing is said of a
@@ -83,7 +87,12 @@ def _as_it_was(lines: dict[int, bytes], pid: int) -> bool:
 
 class GdbTarget:
     source = "gdb"
-    whole_map = True
+
+    @property
+    def whole_map(self) -> bool:
+        """A core file leaves out what is in other files."""
+        connection = gdb.selected_inferior().connection
+        return not connection or connection.type != "core"
 
     @property
     def kept(self) -> Optional[dict[int, bytes]]:
@@ -152,12 +161,12 @@ class GdbTarget:
 
     def regions(self) -> Optional[list[Region]]:
         """A local process' own map is read directly; gdb's table serves a remote
-        one. A core file's table lacks anonymous memory, which is no map for us."""
+        one. Of a core file that table lacks anonymous memory: its segments have it."""
         pid, connection = native_process(), gdb.selected_inferior().connection
         if pid is not None:
             return Local(pid).regions()
         if connection and connection.type == "core":
-            return None
+            return _segments(gdb.execute("maintenance info sections", to_string=True))
         since = now()
         try:
             text = gdb.execute("info proc mappings", to_string=True)
@@ -232,6 +241,18 @@ class PassingTarget(GdbTarget):
     """The process at a hit, from which it goes on without a word of gdb's."""
 
     kept = None
+
+
+def _segments(text: str) -> Optional[list[Region]]:
+    """A core file's memory, with the permissions that it had."""
+    found = []
+    for match in _SEGMENT.finditer(text.partition("Core file:")[2]):
+        start, end = (int(match.group(name), 16) for name in ("start", "end"))
+        flags = match.group("flags").split()
+        write = "-" if "READONLY" in flags else "w"
+        execute = "x" if "CODE" in flags else "-"
+        found.append(Region(start, end, f"r{write}{execute}", ""))
+    return sorted(found) or None
 
 
 def _mappings(text: str) -> Optional[list[Region]]:

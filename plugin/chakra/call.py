@@ -5,18 +5,17 @@ one of them, read from the stopped process, fixes the others. Nothing is taken f
 a place where a wrong guess would look right: each way says how it knows.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ..arch import WORD
 from ..proof import Facts
-from ..proof.path import Path
-from ..proof.state import State
+from ..proof.path import CallSite, Path
+from ..proof.state import BELOW_SP, State
 from ..proof.values import Const, Entry
 from ..target import MASK64, Memory, ThunkError, Unreadable
 from .layout import CallInfo
-from .locate import Found
+from .locate import MAX_UNWOUND, Found
 from .objects import try_function
 from .thunk import Thunk
 
@@ -37,21 +36,20 @@ class CallInHand:
     passed_function: Optional[int]
     """The function object as the caller passed it, from where it still stands."""
     passed_call_info: Optional[int]
+    given_up: bool
+    """Whether the layout lies below SP by now, so that a wrong word says nothing."""
 
 
 def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
     """Work out the call from the place where the thread is stopped."""
     lost = _lost_in_a_loop(found, facts)
     entry_sp, how = (None, lost) if lost else _entry_sp(memory, found, facts)
-    distance = facts.layout_from_entry
-    layout = None
-    if entry_sp is not None and distance is not None:
-        layout = (entry_sp + distance) & MASK64
     state = _state(found, facts)
     function, call_info = (
-        _passed(memory, found, facts, None if lost else state, entry_sp, register)
+        None if lost else _passed(memory, found, facts, entry_sp, register)
         for register in facts.convention.arguments[:2]
     )
+    layout, given_up = _layout(facts, state, entry_sp, found.stub)
     stub = found.stub
     if stub is None and state is not None:
         stub = _stub_by_state(memory, facts, state)
@@ -62,6 +60,7 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
         layout=layout,
         passed_function=function,
         passed_call_info=call_info,
+        given_up=given_up,
     )
 
 
@@ -125,30 +124,86 @@ def _stub_by_state(memory: Memory, facts: Facts, state: State) -> Optional[int]:
     return None
 
 
+def _layout(
+    facts: Facts, state: Optional[State], entry_sp: Optional[int], stub: Optional[int]
+) -> "tuple[Optional[int], bool]":
+    """Where the layout is, and whether its words are given up: once the epilogue took
+    SP back, they may be overwritten at any time."""
+    distance, at_call = (_at_calls(facts, stub, of) for of in (_distance, _depth))
+    if entry_sp is None or distance is None:
+        return None, False
+    given_up = False
+    if state is not None and state.sp is not None and at_call is not None:
+        below = state.byte(distance).value is BELOW_SP
+        given_up = below and state.sp > at_call
+    return (entry_sp + distance) & MASK64, given_up
+
+
+def _at_calls(
+    facts: Facts, stub: Optional[int], of: Callable[[CallSite], Optional[int]]
+) -> Optional[int]:
+    """A distance at the stub's call, if it is the same on every path that leads there:
+    from inside the interpreter nobody can tell which of them was taken."""
+    ways = [
+        path.calls[0]
+        for path in facts.paths
+        if path.calls and (stub is None or stub in path.numbers)
+    ]
+    if not ways:
+        ways = [facts.call] if facts.call else []
+    seen = {of(call) for call in ways}
+    return seen.pop() if len(seen) == 1 else None
+
+
+def _depth(call: CallSite) -> Optional[int]:
+    """SP, from SP at entry."""
+    return call.state.sp
+
+
+def _frame(call: CallSite) -> Optional[int]:
+    """FP, from SP at entry; None where it is no stack address."""
+    return call.state.from_entry_sp(call.state.get(call.state.arch.fp))
+
+
+def _distance(call: CallSite) -> Optional[int]:
+    """The layout pointer, from SP at entry."""
+    state = call.state
+    return state.from_entry_sp(state.get(state.convention.arguments[0]))
+
+
+def lasting(facts: Facts, found: Found) -> Optional[State]:
+    """What is known of registers and stack where the thread is; while the interpreter
+    runs only the stack counts, with what lasts until it returns."""
+    if found.at is not None:
+        return _state(found, facts)
+    if found.back is None:
+        return facts.main.dispatch.state if facts.main.dispatch else None
+    if found.stub is None:
+        return None
+    return facts.state_anywhere(
+        facts.thunk.behind_call(found.stub) - facts.thunk.address
+    )
+
+
 def _passed(
     memory: Memory,
     found: Found,
     facts: Facts,
-    state: Optional[State],
     entry_sp: Optional[int],
     register: str,
 ) -> Optional[int]:
     """What the caller passed in a register: it is still in one, or was saved whole."""
-    value = _still_there(memory, state, register)
-    if value is not None or entry_sp is None or facts.sp_at_dispatch is None:
+    value = _still_there(memory, _state(found, facts), register)
+    state = lasting(facts, found)
+    if value is not None or entry_sp is None or state is None:
         return value
-    for saved in facts.saved:
-        stored = (
-            found.at is None
-            or found.at > saved.at
-            or found.at >= facts.thunk.first_stub
-        )
-        if saved.register == register and stored:
-            try:
-                return memory.word(entry_sp + facts.sp_at_dispatch + saved.offset)
-            except ThunkError:
-                return None
-    return None
+    place = state.kept(Entry(register))
+    if place is None:
+        return None
+    try:
+        return memory.word((entry_sp + place) & MASK64)
+    except ThunkError:
+        return None
 
 
 def _still_there(
@@ -177,12 +232,15 @@ def _entry_sp(memory: Memory, found: Found, facts: Facts) -> tuple[Optional[int]
         return None, f"the call in hand is one of the block at {found.elsewhere:#x}"
     if found.back is None:
         return _after_dispatch(memory, facts)
-    ways: Sequence[Callable[[Memory, Found, Facts], Optional[tuple[int, str]]]] = (
+    ways: list[Callable[[Memory, Found, Facts], Optional[tuple[int, str]]]] = [
         _by_return_slot,
         _by_frame_pointer,
         _by_unwinder,
         _by_saved_function,
-    )
+    ]
+    if found.back.sp is not None:
+        # FP is that of another frame.
+        ways.remove(_by_frame_pointer)
     for way in ways:
         known = way(memory, found, facts)
         if known:
@@ -222,15 +280,11 @@ def _no_call(memory: Memory, sp: Optional[int]) -> str:
     return "no call is in progress here"
 
 
-def _sp_at_call(facts: Facts) -> Optional[int]:
-    return facts.call.state.sp if facts.call else None
-
-
 def _by_return_slot(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """A call that pushes its return address leaves SP right above it."""
-    at_call = _sp_at_call(facts)
+    at_call = _at_calls(facts, found.stub, _depth)
     if facts.thunk.arch.lr or at_call is None or not found.back:
         return None
     slot = found.back.slot
@@ -243,7 +297,8 @@ def _by_frame_pointer(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """The interpreter saved the header's frame pointer, or still has it in FP."""
-    if facts.fp_at_call is None or not found.back:
+    at_call = _at_calls(facts, found.stub, _frame)
+    if at_call is None or not found.back:
         return None
     arch = facts.thunk.arch
     record = found.back.frame
@@ -254,7 +309,7 @@ def _by_frame_pointer(
     except (ThunkError, KeyError):
         return None
     where = arch.fp if record is None else f"the frame pointer saved at {record:#x}"
-    return value - facts.fp_at_call, where
+    return value - at_call, where
 
 
 def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
@@ -263,7 +318,7 @@ def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
     if fp is None or found.stub is None:
         return None
     try:
-        value = memory.word(fp + WORD)
+        value = memory.word(fp + WORD) & memory.code_mask
     except ThunkError:
         return None
     return fp if value == facts.thunk.behind_call(found.stub) else None
@@ -273,11 +328,13 @@ def _by_unwinder(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """The debugger's unwinder knows the interpreter's frame from its unwind tables."""
-    at_call = _sp_at_call(facts)
-    if at_call is None or found.stub is None:
+    at_call = _at_calls(facts, found.stub, _depth)
+    if at_call is None or found.stub is None or found.back is None:
         return None
+    if found.back.sp is not None:
+        return found.back.sp - at_call, "the debugger's unwinder"
     behind = facts.thunk.behind_call(found.stub)
-    for frame in memory.frames(32)[1:]:
+    for frame in memory.frames(MAX_UNWOUND)[1:]:
         if frame.pc == behind:
             return frame.sp - at_call, "the debugger's unwinder"
     return None
@@ -306,7 +363,8 @@ def _by_saved_function(
                 break
             # The right place may be behind it, and this one a copy.
             return None
-        if candidate and candidate.stub == stub and not CallInfo(beside).problem:
+        right = candidate and facts.goal(candidate.stub) == stub
+        if right and not CallInfo(beside).problem:
             places_found.append(place)
     if len(places_found) != 1:
         return None

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ..arch import Arch
+from ..arch import WORD, Arch
 from ..arch.decode import Instruction, decode
 from ..proof import Facts
 from ..proof.values import Entry
 from ..target import MASK64, Memory, ThunkError
+from .call import lasting
 from .locate import Found
 
 LOOKED_AT = 24
@@ -26,8 +27,8 @@ class CallSite:
     target: Optional[int] = None
     """Where a direct call goes."""
     lines: list[str] = field(default_factory=list)
-    stores: bool = False
-    """Whether something is stored to the stack shortly before."""
+    run: tuple[Instruction, ...] = ()
+    """The call and what stands before it, so far as it was looked at."""
     ambiguous: bool = False
     why: str = ""
 
@@ -35,26 +36,21 @@ class CallSite:
 def return_address(
     memory: Memory, facts: Facts, entry_sp: Optional[int], found: Found
 ) -> Optional[int]:
-    """Where the block will return to: on the stack, or saved by the header."""
+    """Where the block will return to: on the stack, or still in the link register. One
+    that is signed is given without its signature."""
     arch = facts.thunk.arch
-    if found.at == 0 and arch.lr:
-        return memory.registers().get(arch.lr)
-    if entry_sp is None:
+    if not arch.lr:
+        return None if entry_sp is None else memory.word(entry_sp)
+    state = lasting(facts, found)
+    if state is None:
         return None
-    place: Optional[int] = entry_sp
-    if arch.lr:
-        place = _saved_lr(facts, entry_sp)
-    return memory.word(place) if place is not None else None
-
-
-def _saved_lr(facts: Facts, entry_sp: int) -> Optional[int]:
-    call, lr = facts.call, facts.thunk.arch.lr
-    if call is None or lr is None:
+    if found.at is not None and state.get(arch.lr) == Entry(arch.lr):
+        value = memory.registers().get(arch.lr)
+        return None if value is None else value & memory.code_mask
+    place = state.kept(Entry(arch.lr))
+    if place is None or entry_sp is None:
         return None
-    for offset, cell in call.state.stack.items():
-        if cell.value == Entry(lr) and cell.part == 0:
-            return (entry_sp + offset) & MASK64
-    return None
+    return memory.word((entry_sp + place) & MASK64) & memory.code_mask
 
 
 def find_call_site(
@@ -83,19 +79,41 @@ def find_call_site(
         call=_line(call),
         target=operand.immediate & MASK64 if operand.kind == "imm" else None,
         lines=[_line(insn) for insn in run[-SHOWN - 1 :]],
-        stores=any(_stores_to_stack(insn, arch) for insn in run),
+        run=tuple(run),
         ambiguous=not arch.lr,
     )
 
 
-def _stores_to_stack(insn: Instruction, arch: Arch) -> bool:
-    """A store through SP or FP, or a push."""
-    if insn.mnemonic == "push":
+def stores_args(run: "tuple[Instruction, ...]", count: int, facts: Facts) -> bool:
+    """Whether instructions before a call store where its args go: through SP, at some
+    place of theirs, or by pushing what is no register that a prologue saves."""
+    arch, convention = facts.thunk.arch, facts.convention
+    stored = (convention.caller_stores or 0) - arch.return_slot
+    # A call without args has function and callInfo at least.
+    first = stored + (2 * WORD if count else 0)
+    end = stored + (2 + count) * WORD
+    saved = {*convention.callee_saved, arch.lr}
+    for insn in run:
+        memory = [o for o in insn.operands if o.kind == "mem"]
+        registers = [o.register for o in insn.operands if o.kind == "reg"]
+        pushes = insn.mnemonic == "push" or (insn.writeback and not insn.post)
+        if pushes and _writes(insn) and not saved.issuperset(registers):
+            return True
+        if not memory or not _writes(insn) or memory[0].base != arch.sp or pushes:
+            continue
+        place = memory[0].displacement
+        size = WORD * max(len(registers), 1)
+        if memory[0].index or (place < end and place + size > first):
+            return True
+    return False
+
+
+def _writes(insn: Instruction) -> bool:
+    """Whether an instruction stores to memory."""
+    if insn.mnemonic == "push" or insn.mnemonic.startswith("st"):
         return True
-    writes = insn.mnemonic.startswith("st") or (
-        insn.mnemonic.startswith("mov") and insn.operands[:1][0].kind == "mem"
-    )
-    return writes and any(o.base in (arch.sp, arch.fp) for o in insn.operands)
+    moves = insn.mnemonic.startswith("mov") and insn.operands[:1]
+    return bool(moves) and insn.operands[0].kind == "mem"
 
 
 def _line(insn: Instruction) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 from ..arch import WORD
-from ..target import PAGE, ThunkError
+from ..target import PAGE, Frame, ThunkError
 from .blocks import Blocks
 from .scan import like, promising
 from .thunk import Thunk
@@ -19,6 +19,8 @@ MAX_FRAMES = 256
 """Frames of a frame-pointer chain that are walked at the most."""
 MAX_FRAME_STEP = 1 << 20
 """Bytes between two frames; a chain that jumps farther has left the stack."""
+MAX_UNWOUND = 32
+"""Frames of the debugger's own that are looked at at the most."""
 STACK_WORDS = 2048
 """Words above SP that are looked through for return addresses."""
 STACK_PIECE = 4096
@@ -37,6 +39,8 @@ class Return(NamedTuple):
     """Frame pointer of the frame record that holds it; None outside a chain."""
     sure: bool = True
     """False: the word may be left over from an earlier call, and is to be confirmed."""
+    sp: Optional[int] = None
+    """SP of the frame that it leads to, where the debugger unwound it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,16 @@ class Locator(Blocks):
 
     def on_stack(self) -> Optional[Found]:
         """The block that the thread is in, or below: by what costs least."""
-        return self.near() or self._unwound()
+        found = self.near()
+        return self._inner(found) if found else self._unwound(None)
+
+    def _inner(self, found: Found) -> Found:
+        """The frame chain leaves out a function that keeps no frame pointer, or has not
+        set it yet: the call that matters may be one that the debugger unwinds first."""
+        back = found.back
+        if back is None or back.frame is None or back.slot is None:
+            return found
+        return self._unwound(back.slot) or found
 
     def near(self) -> Optional[Found]:
         """The same, without the debugger's own unwinder."""
@@ -142,7 +155,10 @@ class Locator(Blocks):
     def _calls_pc(self, thunk: Thunk) -> bool:
         """Whether the header holds pc as a constant: pc is the interpreter's first."""
         pc = self._register(self.arch.pc)
-        return pc is not None and pc.to_bytes(WORD, "little") in thunk.header
+        if pc is None:
+            return False
+        size = WORD if pc >> 32 else WORD // 2
+        return pc.to_bytes(size, "little") in thunk.header
 
     def _returns(self, value: int, name: str, back: Return) -> Optional[Found]:
         thunk = self.returning_to(value)
@@ -179,15 +195,31 @@ class Locator(Blocks):
                 return
             record = following
 
-    def _unwound(self) -> Optional[Found]:
-        """What the debugger's own unwinder finds where there is no chain."""
-        for depth, frame in enumerate(self.memory.frames(32)[1:], 1):
+    def _unwound(self, end: Optional[int]) -> Optional[Found]:
+        """What the debugger's own unwinder finds, up to a place on the stack."""
+        for depth, frame in enumerate(self._frames_to(end), 1):
             slot = None if self.arch.lr else frame.sp - WORD
+            if slot is not None and self._word(slot) != frame.pc:
+                continue
             name = f"the return address into frame {depth}"
-            found = self._returns(frame.pc, name, Return(slot, None))
+            pc = frame.pc & self.memory.code_mask
+            found = self._returns(pc, name, Return(slot, None, sp=frame.sp))
             if found:
                 return found
         return None
+
+    def _frames_to(self, end: Optional[int]) -> Iterator[Frame]:
+        """The frames behind the innermost. Few are asked for first: each may cost."""
+        known = 1
+        for limit in (2, 8, MAX_UNWOUND):
+            frames = self.memory.frames(limit)
+            for frame in frames[known:]:
+                if end is not None and frame.sp > end:
+                    return
+                yield frame
+            if len(frames) < limit:
+                return
+            known = limit
 
     def _first_argument(self) -> Optional[Found]:
         """A function object, or a layout, in the first argument register."""

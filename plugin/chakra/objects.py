@@ -69,7 +69,16 @@ def try_function(
 ) -> Optional[Function]:
     """As read_function, or None where there is no function that is confirmed."""
     known = _looked_at(memory, address, offsets)
-    return known if isinstance(known, Function) else None
+    return known if isinstance(known, Function) and known.confirmed else None
+
+
+def unconfirmed(
+    memory: Memory, address: int, offsets: Optional[Offsets]
+) -> Optional[Function]:
+    """What the header's three loads make of an address of which nothing else says that
+    it is a function object."""
+    known = _looked_at(memory, address, offsets)
+    return known if isinstance(known, Function) and not known.confirmed else None
 
 
 def unread_of(
@@ -88,19 +97,18 @@ def _looked_at(
         return None
     key = ("function", address, offsets)
     if key not in memory.derived:
-        memory.derived[key] = _confirmed(memory, address, offsets)
+        memory.derived[key] = _read_or_not(memory, address, offsets)
     known: Union[Function, Unreadable, None] = memory.derived[key]
     return known
 
 
-def _confirmed(
+def _read_or_not(
     memory: Memory, address: int, offsets: Offsets
-) -> Union[Function, Unreadable, None]:
+) -> Union[Function, Unreadable]:
     try:
-        function = read_function(memory, address, offsets)
+        return read_function(memory, address, offsets)
     except Unreadable as error:
         return error
-    return function if function.confirmed else None
 
 
 def read_name(memory: Memory, body: int, offsets: Offsets) -> Optional[str]:

@@ -4,14 +4,14 @@
 hand and decodes the layout; nothing is judged here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..arch import Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
 from ..chakra.interpreter import ASM_INTERPRETER, known_interpreters
 from ..chakra.layout import Layout, read_layout
-from ..chakra.locate import Found
+from ..chakra.locate import Found, Return
 from ..chakra.objects import Function, try_function
 from ..chakra.thunk import Thunk
 from ..proof import Facts, prove
@@ -27,6 +27,8 @@ class Assessment:
     layout: Optional[Layout]
     function: Optional[Function]
     """The function called, confirmed by its chain: from the layout or a register."""
+    left_over: bool = False
+    """Whether what led to the call may be left on the stack from one that is over."""
 
     @property
     def thunk(self) -> Thunk:
@@ -46,6 +48,11 @@ class Assessment:
         return is_asm(self.memory, self.facts)
 
     @property
+    def may_be_asm(self) -> bool:
+        """As asm, or nothing says which interpreter the block calls."""
+        return self.asm or not self.facts.asked.interpreters
+
+    @property
     def stub_address(self) -> Optional[int]:
         """The stub that the call in hand uses."""
         if self.call.stub is None:
@@ -63,10 +70,20 @@ def assess(memory: Memory, found: Found) -> Assessment:
         same_block = candidate.thunk.address == found.thunk.address
         own = facts if same_block else prove_block(memory, candidate.thunk)
         assessed = _with_call(memory, candidate, own)
-        if assessed.function and assessed.function.stub == assessed.stub_address:
-            return assessed
+        function, back = assessed.function, candidate.back
+        if function and own.goal(function.stub) == assessed.stub_address:
+            if not back or not _doubtful(memory, back):
+                return assessed
+            by = f"{candidate.by}; it may be left over from a call that is over"
+            found = replace(candidate, by=by)
+            return replace(assessed, found=found, left_over=True)
     why = f"{found.by}; no call that it belongs to could be confirmed"
     return _with_call(memory, Found(found.thunk, why), facts)
+
+
+def _doubtful(memory: Memory, back: Return) -> bool:
+    """Windows has no frame chain: a register that looks like one is no proof either."""
+    return not back.sure or (memory.os == "windows" and back.sp is None)
 
 
 def _at_first_instruction(memory: Memory, found: Found, facts: Facts) -> bool:
@@ -81,6 +98,9 @@ def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     if call.layout is not None:
         asm = is_asm(memory, facts)
         layout = read_layout(memory, call.layout, facts.offsets, asm=asm)
+    if layout and call.given_up and not layout.looks_sound:
+        how = "the epilogue has given up the words of the layout"
+        call, layout = replace(call, layout=None, how=how), None
     function = _function(memory, facts, call, layout)
     if function is None and found.function is not None:
         function = try_function(memory, found.function, facts.offsets)
@@ -134,13 +154,23 @@ def fitting(system: str, thunk: Thunk) -> Facts:
     return max(tried, key=lambda facts: _fit(facts, system))
 
 
+def _reads_callers(facts: Facts, stored: "set[str]") -> bool:
+    """Whether what a header saves is for itself: function and callInfo at the most,
+    and the layout is just where the caller stored them too."""
+    convention = facts.convention
+    own = stored <= set(convention.arguments[:2])
+    return own and facts.layout_from_entry == convention.caller_stores
+
+
 def _fit(facts: Facts, system: str) -> "tuple[int, int]":
     """Points for what sets the kinds of convention apart; then, among those of a kind,
     how few registers the header saves too many or too few."""
     convention = facts.convention
-    homes = bool(facts.stored & set(convention.arguments))
+    stored = facts.stored & set(convention.arguments)
     by_caller = convention.caller_stores is not None
-    points = 4 * (facts.offsets is not None)
+    homes = bool(stored) and not (by_caller and _reads_callers(facts, stored))
+    points = 8 * (facts.offsets is not None)
+    points += 4 * (system == "windows" and not by_caller)
     points += 2 * (homes != by_caller)
     points += by_caller != (system == "windows")
     return points, -len(facts.stored ^ set(convention.arguments))

@@ -24,8 +24,7 @@ def target_now(a: Assessment, check: Check) -> Check:
             )
         return check
     place = f"m_dynamicInterpreterThunk of {function.address:#x} is {function.stub:#x}"
-    goal = a.facts.lands(function.stub)
-    goal = function.stub if goal is None else goal
+    goal = a.facts.goal(function.stub)
     number = a.thunk.stub_number(goal)
     if number is None:
         return held(check, False, f"{place}, which is no stub of this block")

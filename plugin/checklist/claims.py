@@ -15,7 +15,7 @@ from ..proof.values import Const
 from ..target import MASK64, Unreadable
 from .assess import Assessment
 from .branch import executable, target_now
-from .held import DISAGREE, held, unread
+from .held import DISAGREE, MAY_BE_ASM, doubted, held, unread
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, verdict_of
 from .stored import stored_by_caller
 
@@ -65,7 +65,20 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
             checks[name] = _resting_on_caller(checks[name], "R12 fails")
     elif checks["R12"].verdict == UNKNOWN and a.call.entry_sp is not None:
         checks["R4"] = _resting_on_caller(checks["R4"], "R12 is unknown")
+    if a.left_over:
+        checks = {name: _of_no_call(a, check) for name, check in checks.items()}
     return checks
+
+
+def _of_no_call(a: Assessment, check: Check) -> Check:
+    """What only memory holds against a call that may be over is held against none."""
+    proved = a.facts.claims.get(check.id)
+    if check.verdict != FAIL or (proved and proved.holds is False):
+        return check
+    text = "the call may be over: only a word that lies on the stack led to it"
+    lines = [*(line for line in check.evidence if line != DISAGREE), text]
+    hint = "stop in the block, or at the interpreter's first instruction"
+    return replace(check, verdict=UNKNOWN, evidence=lines, hint=hint)
 
 
 def _without_call_info(checks: dict[str, Check]) -> dict[str, Check]:
@@ -130,7 +143,9 @@ def _at_interpreter(a: Assessment) -> bool:
     if a.found.at is not None:
         in_stub = a.thunk.part(a.thunk.address + a.found.at).startswith("stub")
         return bool(call and in_stub and _stub_part(a) == 0)
-    return registers.get(arch.pc) == a.facts.interpreter
+    back = a.found.back
+    called = back and back.frame is None and back.slot in (None, registers.get(arch.sp))
+    return bool(called) and registers.get(arch.pc) == a.facts.interpreter
 
 
 def _stub_part(a: Assessment) -> int:
@@ -219,9 +234,13 @@ def _function_now(a: Assessment, check: Check) -> Check:
         missing = unread_of(a.memory, actual, a.facts.offsets)
         if missing and not a.memory.lacks(missing.address, missing.size):
             return unread(a.memory, check, f"{word}: {missing}", missing)
+        doubt = doubted(a, actual)
+        if doubt and check.verdict != FAIL:
+            lines = [*check.evidence, f"{word}: {doubt}"]
+            return replace(check, verdict=UNKNOWN, evidence=lines)
         return held(check, False, f"{word} is no function object")
     stub = a.stub_address
-    if stub is not None and function.stub != stub:
+    if stub is not None and a.facts.goal(function.stub) != stub:
         text = f"{word} is a function of stub {function.stub:#x}, not {stub:#x}"
         return held(check, False, text)
     name = f" ({function.name})" if function.name else ""
@@ -230,8 +249,9 @@ def _function_now(a: Assessment, check: Check) -> Check:
 
 def _call_info_now(a: Assessment, check: Check) -> Check:
     passed = a.call.passed_call_info
-    if passed is not None and CallInfo(passed).problem and not a.asm:
-        return held(check, False, f"passed {passed:#x}: {CallInfo(passed).problem}")
+    problem = None if passed is None else CallInfo(passed).problem
+    if problem and not a.asm:
+        return _garbage(a, check, f"passed {passed:#x}: {problem}")
     if not a.layout or not _stored(a) or a.asm:
         return check
     if a.layout.call_info is None:
@@ -241,7 +261,7 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
     if passed is not None and passed != info.raw:
         return held(check, False, f"{word}, should be {passed:#x}")
     if info.problem:
-        return held(check, False, f"{word}: {info.problem}")
+        return _garbage(a, check, f"{word}: {info.problem}")
     if info.doubt and passed is None and not args_readable(a.memory, a.layout):
         lines = [*check.evidence, f"{word}: {info.doubt}"]
         return (
@@ -251,6 +271,14 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
         )
     flags = "|".join(info.flags) or "no flags"
     return held(check, True, f"{word}: count {info.count}, {flags}")
+
+
+def _garbage(a: Assessment, check: Check, text: str) -> Check:
+    """No callInfo, which an asm.js layout does not have."""
+    if not a.may_be_asm or check.verdict == FAIL:
+        return held(check, False, text)
+    lines = [*check.evidence, f"{text}; {MAY_BE_ASM}"]
+    return replace(check, verdict=UNKNOWN, evidence=lines)
 
 
 def _args_now(a: Assessment, check: Check) -> Check:

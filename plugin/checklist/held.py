@@ -3,11 +3,28 @@
 from dataclasses import replace
 from typing import Optional
 
+from ..chakra.objects import unconfirmed
 from ..target import Memory, Unreadable
+from .assess import Assessment
 from .model import FAIL, PASS, UNKNOWN, Check
 
 DISAGREE = "the instructions are right; this call is not"
 HINT = "inspect the live process, or a core file that holds all of its memory"
+
+
+MAY_BE_ASM = (
+    "the interpreter that is called is not known, and asm.js calls have no callInfo"
+)
+
+
+def doubted(a: Assessment, address: int) -> str:
+    """Why what may be a function object cannot be told from one, if that is so."""
+    if a.facts.offsets is None:
+        return "the header's loads do not tell what a function object is here"
+    function = unconfirmed(a.memory, address, a.facts.offsets)
+    if function and a.thunk.stub_number(a.facts.goal(function.stub)) is not None:
+        return "its chain leads to a stub of the block, but its body or type is unusual"
+    return ""
 
 
 def held(check: Check, holds: Optional[bool], evidence: str) -> Check:

@@ -5,7 +5,15 @@ from ..proof import Facts
 from ..proof.values import Entry
 from ..proof.words import cite
 from .model import FAIL
-from .sections import Assessment, Check, Claims, from_claims, from_proof, plain
+from .sections import (
+    Assessment,
+    Check,
+    Claims,
+    from_claims,
+    from_proof,
+    not_here,
+    plain,
+)
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -33,7 +41,10 @@ def _clobbered(a: Assessment, claims: Claims) -> Check:
     late = late_stores(a)
     if late:
         return plain("F3", title, FAIL, late)
-    return from_proof("F3", title, a, ["R2", "R3", "R4"])
+    check = from_proof("F3", title, a, ["R2", "R3", "R4"])
+    if check.verdict == FAIL and a.convention.caller_stores is not None:
+        return not_here("F3", title, "the caller stores them here (G6)")
+    return check
 
 
 def late_stores(a: Assessment) -> list[str]:
@@ -43,7 +54,11 @@ def late_stores(a: Assessment) -> list[str]:
 
 def late_stores_of(facts: Facts) -> "list[tuple[str, int, int]]":
     """(evidence, offset of the store, offset of what overwrote the register)."""
-    found = []
+    found: list[tuple[str, int, int]] = []
+    whole = all(facts.claims[claim].holds for claim in ("R2", "R3", "R4"))
+    if whole or facts.convention.caller_stores is not None:
+        # Nothing is lost: the words are all there, or the caller stored them.
+        return found
     saved = {s.register for s in facts.saved}
     unsaved = set(facts.convention.arguments) - saved
     steps = facts.header

@@ -123,9 +123,11 @@ def rename(insn: Instruction, old: str, new: str, arch: Arch) -> Optional[bytes]
 
 
 def apply(thunk: Thunk, edits: list[Edit]) -> Optional[Thunk]:
-    """The block with these edits; None if they leave its shape."""
+    """The block with these edits; None if they leave its shape, or its end."""
     code = bytearray(thunk.code)
     for edit in edits:
+        if edit.at + len(edit.code) > len(code):
+            return None
         code[edit.at : edit.at + len(edit.code)] = edit.code
     return parse(bytes(code), thunk.address, thunk.arch)
 

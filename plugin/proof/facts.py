@@ -113,12 +113,16 @@ class Facts:
         """The three offsets as the header's loads have them."""
         if self.main.dispatch is None:
             return None
-        for part in inputs(self.main.dispatch.target):
-            if isinstance(part, Load):
-                path = chain(part, self.convention.arguments[0])
-                if path and len(path) == 3:
-                    return Offsets(*path)
-        return None
+        loads = [
+            path
+            for part in inputs(self.main.dispatch.target)
+            if isinstance(part, Load)
+            for path in [chain(part, self.convention.arguments[0])]
+            if path
+        ]
+        longest = max(loads, key=len, default=())
+        # A chain of four loads ends in something else than a stub's address.
+        return Offsets(*longest) if len(longest) == 3 else None
 
     @property
     def saved(self) -> list[Saved]:
@@ -167,6 +171,11 @@ class Facts:
                 return goes(stub)
         return None
 
+    def goal(self, stub: int) -> int:
+        """The same; the stub itself where the target is not made of it alone."""
+        lands = self.lands(stub)
+        return stub if lands is None else lands
+
     def state_at(self, at: int) -> Optional[State]:
         """The state before the instruction at this offset of the block, so far as all
         paths that come there agree; None if not even SP is the same on them."""
@@ -184,7 +193,7 @@ class Facts:
             return self._agreed(next(mine, None), at)
         proved = (self.main.calls[0].at - thunk.first_stub) // thunk.arch.stub_size
         step = (proved - own) * thunk.arch.stub_size
-        return self._agreed(self._on(self.main, at + step), at)
+        return self._agreed(self._on(self.main, at + step), at + step)
 
     @staticmethod
     def _on(path: Path, at: int) -> Optional[State]:

@@ -255,6 +255,15 @@ class State:
                 return offset
         return value.offset if isinstance(value, Slot) else None
 
+    def kept(self, value: Value) -> Optional[int]:
+        """The lowest stack word that an instruction stored a value to, and that holds
+        it yet; from SP at entry."""
+        for offset, cell in sorted(self.stack.items()):
+            whole = cell.value == value and cell.part == 0
+            if whole and self.read_stack(offset, WORD) == value:
+                return offset
+        return None
+
     def drop_below(self, floor: int, why: str) -> None:
         """A callee has run: what lay below its caller's SP is gone."""
         self.stack = {n: byte for n, byte in self.stack.items() if n >= floor}

@@ -1,0 +1,407 @@
+"""Calls that are right in an unusual way, or at an unusual moment: none of them may be
+called broken, and where nothing can be known of one it is not called sound.
+
+Each case is a snapshot of a sound call with something in it changed, as other engines,
+other compilers or another stop would have it.
+"""
+
+import struct
+from typing import Callable, Dict, List, Tuple
+
+import pytest
+
+from conftest import Opener
+from faulty import Call, saved
+from reports import Document, claims
+from sessions import Session
+from thunk_inspect.arch import ARCHES
+from thunk_inspect.chakra.thunk import parse
+from thunk_inspect.inspection import inspect
+from thunk_inspect.proof.edit import Edit, apply
+from thunk_inspect.report.as_json import to_dict
+from thunk_inspect.snapshot import SnapshotTarget
+
+WORD = 8
+NOP, BLR_X0 = 0xD503201F, 0xD63F0000
+
+
+class Stopped:
+    """A snapshot whose registers and memory can be changed."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def register(self, name: str) -> int:
+        return int(self.document["registers"][name], 16)
+
+    def set(self, **values: int) -> None:
+        for name, value in values.items():
+            self.document["registers"][name] = hex(value)
+
+    def read(self, address: int, size: int) -> bytes:
+        for chunk in self.document["memory"]:
+            start = address - int(chunk["address"], 16)
+            data = bytes.fromhex(chunk["bytes"])
+            if 0 <= start <= len(data) - size:
+                return data[start : start + size]
+        raise AssertionError(f"{address:#x} is not in the snapshot")
+
+    def word(self, address: int) -> int:
+        return int.from_bytes(self.read(address, WORD), "little")
+
+    def write(self, address: int, data: bytes) -> None:
+        for chunk in self.document["memory"]:
+            start = address - int(chunk["address"], 16)
+            old = bytearray.fromhex(chunk["bytes"])
+            if 0 <= start <= len(old) - len(data):
+                old[start : start + len(data)] = data
+                chunk["bytes"] = old.hex()
+                return
+        raise AssertionError(f"{address:#x} is not in the snapshot")
+
+    def put(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(WORD, "little"))
+
+    def add(self, address: int, data: bytes) -> None:
+        self.document["memory"].append({"address": hex(address), "bytes": data.hex()})
+
+    def report(self) -> Document:
+        return to_dict(inspect(SnapshotTarget(self.document)))
+
+    def block(self) -> int:
+        return int(self.report()["thunk"]["block"], 16)
+
+    def layout(self) -> int:
+        return int(self.report()["layout"]["address"], 16)
+
+    def chain(self) -> Tuple[int, int, int]:
+        """FunctionInfo, FunctionBody, and where the body has the stub."""
+        report = self.report()
+        offsets = report["thunk"]["offsets"]
+        function = int(report["layout"]["function"]["address"], 16)
+        info = self.word(function + offsets["function_info"])
+        body = self.word(info + offsets["function_proxy"])
+        return info, body, body + offsets["dynamic_thunk"]
+
+
+Opened = Callable[..., Stopped]
+
+
+@pytest.fixture
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    def opened(convention: str, place: str, arguments: str = "3") -> Stopped:
+        arch = "x86_64" if convention in ("sysv", "windows") else "aarch64"
+        call = Call(arch, convention, "none", place, arguments)
+        found = Stopped(saved(call, tmp_path_factory))
+        assert found.report()["verdict"] == "sound"
+        return found
+
+    return opened
+
+
+def words(*code: int) -> bytes:
+    return struct.pack(f"<{len(code)}I", *code)
+
+
+def verdict_of(report: Document, item: str) -> str:
+    checks: List[Dict[str, str]] = [*report["claims"], *report["checklist"]]
+    return next(check["verdict"] for check in checks if check["id"] == item)
+
+
+# The moment
+
+
+@pytest.mark.parametrize("signed", [0, 0xABCD << 48 | 1 << 47])
+def test_behind_a_prologue_that_signs_the_return_address(
+    stopped: Opened, signed: int
+) -> None:
+    """`paciasp; stp x29, x30, [sp, #-64]!; mov x29, sp`: what lr held is in the record,
+    and has a signature."""
+    call = stopped("homing", "interpreter")
+    call.document["code_mask"] = hex((1 << 47) - 1)
+    sp, lr = call.register("sp") - 64, call.register("x30")
+    call.put(sp, call.register("x29"))
+    call.put(sp + WORD, lr | signed)
+    call.set(sp=sp, x29=sp, x30=lr | signed, pc=call.register("pc") + 12)
+    assert call.report()["verdict"] == "sound"
+
+
+def test_the_interpreter_called_by_somebody_else(stopped: Opened) -> None:
+    """StaticInterpreterThunk calls the interpreter too, with a layout of its own: its
+    registers are not those of the block's call farther out."""
+    call = stopped("caller-stack", "depth_5", "12")
+    interpreter = int(call.report()["thunk"]["interpreter"], 16)
+    record = (call.register("sp") - 0x100) & ~15
+    native = call.word(call.register("x29") + WORD)
+    call.add(record, struct.pack("<2Q", call.register("x29"), native))
+    call.set(sp=record, x29=record, x30=native, x0=record + 16, pc=interpreter)
+    assert call.report()["verdict"] == "sound"
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_at_the_return_instruction(stopped: Opened, left: bool) -> None:
+    """SP is taken back, and the layout lies below it: whatever stands there."""
+    call = stopped("homing", "interpreter")
+    sp = call.register("sp")
+    epilogue = int(call.report()["thunk"]["epilogue"], 16)
+    call.set(pc=epilogue + 4, x29=call.word(sp), x30=call.word(sp + 8), sp=sp + 80)
+    for place in range(sp, sp + 80, WORD) if not left else ():
+        call.put(place, 0x1111 + place % 251)
+    assert call.report()["verdict"] == ("sound" if left else "undecided")
+
+
+@pytest.mark.parametrize("stale", [0, 0x1234, None])
+def test_a_return_address_that_is_not_stored_yet(stopped: Opened, stale: int) -> None:
+    """`sub sp, sp, #16 | stp x29, x30, [sp]`: stopped between the two."""
+    call = stopped("caller-stack", "header")
+    block = call.block()
+    code = struct.unpack("<11I", call.read(block, 44))
+    call.write(block, words(0xD10043FF, 0xA9007BFD, *code[1:8], *code[9:11]))
+    assert call.report()["verdict"] == "sound"
+    sp = call.register("sp") - 16
+    call.set(pc=block + 4, sp=sp)
+    if stale is not None:
+        call.put(sp + WORD, stale)
+    assert call.report()["verdict"] == "sound"
+
+
+@pytest.mark.parametrize("debugger", ["gdb", "lldb"])
+def test_one_instruction_into_the_interpreter(sessions: Opener, debugger: str) -> None:
+    """FP is the header's yet: the frame chain leads past the call in hand."""
+    session: Session = sessions(debugger)
+    session.load("sysv", "none", "3", "--nest", "1", arch="x86_64")
+    for _ in range(2):
+        session.go_on_to("interpreter")
+    first = session.json()
+    session.run("stepi")
+    report = session.json()
+    assert report["layout"]["function"]["name"] == "nest_1"
+    assert report["layout"] == first["layout"]
+    assert report["verdict"] == "sound"
+
+
+# The engine and its compiler
+
+
+@pytest.mark.parametrize("register", ["7c", "74"])
+def test_a_spare_copy_in_the_red_zone(stopped: Opened, register: str) -> None:
+    """`mov [rsp-8], rdi`: the stub's call itself overwrites it."""
+    call = stopped("sysv", "interpreter")
+    code = bytes.fromhex(f"4889{register}24f8")
+    call.write(call.block() + 0x14, code.ljust(0x36 - 0x14, b"\x90"))
+    assert call.report()["verdict"] == "sound"
+
+
+def test_low_bits_that_the_header_masks(stopped: Opened) -> None:
+    call = stopped("sysv", "interpreter")
+    _, _, place = call.chain()
+    call.put(place, call.word(place) | 1)
+    assert call.report()["verdict"] == "sound"
+
+
+def test_an_interpreter_below_4_gib_by_a_short_instruction(stopped: Opened) -> None:
+    """`mov eax, imm32` in the place of `movabs rax, imm64`."""
+    call = stopped("sysv", "interpreter")
+    report = call.report()
+    interpreter = int(report["thunk"]["interpreter"], 16)
+    long = b"\x48\xb8" + interpreter.to_bytes(8, "little")
+    at = bytes.fromhex(report["thunk"]["bytes"]).index(long)
+    short = b"\xb8" + interpreter.to_bytes(4, "little")
+    call.write(call.block() + at, short.ljust(10, b"\x90"))
+    again = call.report()
+    assert again["verdict"] == "sound"
+    assert again["thunk"]["found_by"].startswith("[rsp]")
+
+
+def test_two_ways_with_frames_of_two_sizes(stopped: Opened) -> None:
+    """`test sil, 1; je +4; sub rsp, 16`, and a frame by rbp: in the stub nobody knows
+    which way was taken."""
+    call = stopped("sysv", "interpreter")
+    epilogue = int(call.report()["thunk"]["epilogue"], 16)
+    block, back = call.block(), call.word(call.register("rsp"))
+    code = bytes.fromhex("40f6c60174044883ec10")
+    call.write(block + 0x10, code.ljust(0x36 - 0x10, b"\x90"))
+    call.write(block + 0x36, bytes.fromhex("488d7d1090"))
+    call.write(epilogue, bytes.fromhex("c9c3"))
+    assert call.report()["verdict"] == "sound"
+    call.set(rip=back - 2, rsp=call.register("rsp") + WORD)
+    assert call.report()["verdict"] == "undecided"
+
+
+def test_a_header_that_saves_for_itself_too(stopped: Opened) -> None:
+    """`stp x0, x1, [sp, #-16]!` in a header that reads the caller's stack."""
+    call = stopped("caller-stack", "header")
+    block, epilogue = call.block(), int(call.report()["thunk"]["epilogue"], 16)
+    code = struct.unpack("<11I", call.read(block, 44))
+    call.write(block, words(*code[:2], 0xA9BF07E0, *code[2:8], 0x910043A0, code[10]))
+    call.write(epilogue, words(0x910043FF, 0xA8C17BFD, 0xD65F03C0))
+    assert call.report()["verdict"] == "sound"
+
+
+def test_a_system_on_which_callers_never_store(stopped: Opened) -> None:
+    call = stopped("caller-stack", "header")
+    call.document["os"] = "windows"
+    report = call.report()
+    assert report["verdict"] == "broken"
+    assert {"R2", "R3", "R4"} <= claims(report, "fail")
+
+
+@pytest.mark.parametrize("loads", [2, 4])
+def test_a_chain_of_another_length(stopped: Opened, loads: int) -> None:
+    """An engine with one object more, or fewer, on the way: what is a function object
+    there is not known, so that nothing is held against one."""
+    call = stopped("caller-stack", "header")
+    block = call.block()
+    info, body, place = call.chain()
+    code = struct.unpack("<11I", call.read(block, 44))
+    if loads == 4:
+        call.put(body + 32, place)
+        chain = (0xF9401000, 0xF9400003, *code[5:8])
+    else:
+        call.put(info + 16, call.word(place))
+        chain = (NOP, 0xF9400843, *code[5:8])
+    call.write(block, words(*code[: 11 - 2 - len(chain)], *chain, *code[9:11]))
+    assert call.report()["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize("convention", ["sysv", "homing"])
+def test_a_body_that_does_not_point_back(stopped: Opened, convention: str) -> None:
+    """The header never reads that word."""
+    call = stopped(convention, "interpreter")
+    _, body, _ = call.chain()
+    call.put(body + 0x10, 0)
+    report = call.report()
+    assert report["verdict"] == "undecided"
+    assert not claims(report, "fail")
+
+
+def test_an_asm_interpreter_without_a_symbol(stopped: Opened) -> None:
+    """AsmJsCallStackLayout has an argument where others have callInfo."""
+    call = stopped("sysv", "interpreter")
+    report = call.report()
+    named = call.document["symbols"]
+    ours = [one for one in named if not one.get("linkage", "").startswith("_ZN2Js")]
+    call.document["symbols"] = [o for o in ours if not o["name"].startswith("Js::")]
+    call.put(call.layout() + WORD, 0x3FF8000000000000)
+    code = bytes.fromhex("4889f8488b38488d7008").ljust(320, b"\x90")
+    call.write(int(report["thunk"]["interpreter"], 16), code)
+    assert not claims(call.report(), "fail")
+
+
+# Words of earlier calls
+
+
+def _jitted(call: Stopped, code: bytes, name: str = "") -> None:
+    """The call comes from code that ends so, with other args in registers."""
+    site, before = 0x5501000000, words(*[NOP] * 40)
+    body = before + code + words(BLR_X0 | 16 << 5)
+    call.add(site, body + words(NOP, NOP))
+    call.set(x30=site + len(body), x3=1 << 48 | 100, x4=1 << 48 | 200)
+    if name:
+        symbol = {"name": name, "address": hex(site), "size": 0x1000}
+        call.document["symbols"].append(symbol)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (b"", ""),
+        (words(0xF81F03A9), ""),  # stur x9, [x29, #-16]
+        (words(0xF90023E9), ""),  # str x9, [sp, #64], above all args
+        (words(0xA9BF7BFD, 0x910003FD), ""),  # its own prologue
+        (words(0xA90007E0), ""),  # stp x0, x1, [sp]: function and callInfo only
+        (b"", "Js::Something::CallInRegisters"),
+    ],
+)
+def test_args_that_nobody_is_seen_to_store(
+    stopped: Opened, code: bytes, name: str
+) -> None:
+    """The same function was called before from there, and its args stand there yet."""
+    call = stopped("caller-stack", "header")
+    _jitted(call, code, name)
+    report = call.report()
+    assert report["verdict"] == "undecided"
+    assert verdict_of(report, "R12") == verdict_of(report, "R4") == "unknown"
+
+
+def test_args_that_are_stored_before_the_call(stopped: Opened) -> None:
+    call = stopped("caller-stack", "header")
+    # stp x0, x1, [sp]; stp x2, x3, [sp, #16]; stp x4, x5, [sp, #32]
+    _jitted(call, words(0xA90007E0, 0xA9010FE2, 0xA90217E4))
+    assert call.report()["verdict"] == "sound"
+
+
+def _windows_call(stopped: Opened) -> Stopped:
+    """One that only a word on the stack leads to."""
+    call = stopped("windows", "depth_5", "12")
+    call.document.update(os="windows", frames=[])
+    call.set(rbp=0x1234, rdi=0, rcx=0)
+    report = call.report()
+    assert report["verdict"] == "sound"
+    assert "may be left over" in report["thunk"]["found_by"]
+    return call
+
+
+@pytest.mark.parametrize("distance", [WORD, -WORD])
+def test_a_call_that_may_be_over(stopped: Opened, distance: int) -> None:
+    """Its words are used again, as those of any call that is over."""
+    call = _windows_call(stopped)
+    call.put(call.layout() + distance, 0x7FFFF7FBE123 if distance > 0 else 0)
+    report = call.report()
+    assert report["verdict"] == "undecided"
+    assert not claims(report, "fail")
+
+
+# Items and mends
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "verdict"),
+    [
+        (0x20, 0xF90013A1, "fail"),  # str x1, [x29, #32]: over args[0]
+        (0x24, 0xD10103E0, "fail"),  # sub x0, sp, #64: below SP at the call
+        (0x20, 0xF90017A1, "pass"),  # str x1, [x29, #40]: over args[1] only
+    ],
+)
+def test_where_this_is(stopped: Opened, at: int, code: int, verdict: str) -> None:
+    call = stopped("caller-stack", "header")
+    call.write(call.block() + at, words(code))
+    report = call.report()
+    assert verdict_of(report, "R4") == "fail"
+    assert verdict_of(report, "D4") == verdict
+
+
+def test_a_register_that_need_not_be_saved(stopped: Opened) -> None:
+    """`mov rdi, [rdi+28h]; mov [rsp-8], rdi`: the caller has stored what was in it."""
+    call = stopped("sysv", "interpreter")
+    code = bytes.fromhex("488b7f2848897c24f8488b4f08488b5150")
+    call.write(call.block() + 4, code.ljust(0x36 - 4, b"\x90"))
+    report = call.report()
+    assert report["verdict"] == "sound"
+    assert verdict_of(report, "F3") == "pass"
+
+
+def test_a_mend_does_not_reach_beyond_the_block(stopped: Opened) -> None:
+    call = stopped("sysv", "interpreter")
+    block = call.block()
+    thunk = parse(call.read(block, 4096), block, ARCHES["x86_64"])
+    assert thunk
+    assert apply(thunk, [Edit(4095, b"\xc3", "")])
+    assert apply(thunk, [Edit(4095, b"\x90\xc3", "")]) is None
+
+
+def test_a_block_that_was_not_executable(sessions: Opener) -> None:
+    """A core file's segments tell; that pc is in the block shows nothing there: it is
+    where the process died."""
+    session: Session = sessions("gdb")
+    session.load("sysv", "none", "3", arch="x86_64")
+    session.go_on_to("header")
+    block = int(session.json()["thunk"]["block"], 16)
+    core = session.folder / "core"
+    session.run(f"print (int) mprotect({block}, 4096, 1)")
+    session.run(f"gcore {core}")
+    session.run("kill")
+    session.run(f"core-file {core}")
+    report = session.json()
+    assert verdict_of(report, "R8") == "fail"
+    assert report["verdict"] == "broken"

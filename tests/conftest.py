@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
@@ -23,13 +25,34 @@ BESIDE = any(os.environ.get(name) for name in ("GEF", "PWNDBG"))
 collect_ignore = [] if BESIDE else ["test_coexistence.py"]
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a job that a shell started in the background: what is started would not hear
+    # of a ^C either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--in", choices=list(DEBUGGERS), help="only what runs in this one")
 
 
+def _share_out(items: "List[pytest.Item]") -> None:
+    """`share(n)`: of a test's cases, which come in their order, one in n is for `make
+    test`, and the others are `long`."""
+    met: Counter[str] = Counter()
+    for item in items:
+        mark = item.get_closest_marker("share")
+        if mark and not item.get_closest_marker("long"):
+            name = item.nodeid.partition("[")[0]
+            if met[name] % mark.args[0]:
+                item.add_marker(pytest.mark.long)
+            met[name] += 1
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: "List[pytest.Item]"
 ) -> None:
+    _share_out(items)
     wanted = config.getoption("--in")
     if wanted:
         dropped = [item for item in items if not _runs_in(item, wanted)]

@@ -151,6 +151,7 @@ def test_every_variant_of_the_fixture_is_tested(arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, fault", cases())
+@pytest.mark.share(3)
 def test_fault(gdb: Session, arch: str, convention: str, fault: str) -> None:
     judge_calls(gdb, arch, convention, fault)
 
@@ -173,6 +174,7 @@ IN_LLDB = [
     "arch, convention", [("aarch64", "caller-stack"), ("x86_64", "sysv")]
 )
 @pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.share(3)
 def test_at_the_header_the_callers_own_callinfo_is_known(
     gdb: Session, arch: str, convention: str, count: str
 ) -> None:
@@ -182,6 +184,7 @@ def test_at_the_header_the_callers_own_callinfo_is_known(
 
 
 @pytest.mark.parametrize("arch, convention, fault", IN_LLDB)
+@pytest.mark.share(3)
 def test_fault_in_lldb(lldb: Session, arch: str, convention: str, fault: str) -> None:
     judge_calls(lldb, arch, convention, fault)
 
@@ -217,6 +220,7 @@ def test_a_process_that_hangs(session: Session, convention: str) -> None:
         ("x86_64", "windows", "target-outside"),
     ],
 )
+@pytest.mark.share(3)
 def test_a_process_that_crashed(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:

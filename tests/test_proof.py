@@ -49,6 +49,7 @@ def test_every_finding_carries_evidence() -> None:
 @pytest.mark.parametrize(
     "first", range(FIRST_SEED, FIRST_SEED + MUTANTS, SHARE), ids=lambda n: f"from-{n}"
 )
+@pytest.mark.share(3)
 def test_mutants_are_judged_as_they_run(first: int) -> None:
     undecided: Counter[str] = Counter()
     for seed in range(first, first + SHARE):

@@ -41,6 +41,7 @@ def expected(arch: str, convention: str, fault: str) -> int:
 
 
 @pytest.mark.parametrize(("arch", "convention", "fault"), ALL)
+@pytest.mark.share(5)
 def test_every_variant(
     arch: str, convention: str, fault: str, console: Console, tmp_path: Path
 ) -> None:

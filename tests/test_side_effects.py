@@ -172,6 +172,7 @@ def set_up(session: Session, arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+@pytest.mark.share(2)
 def test_nothing_is_another(session: Session, arch: str) -> None:
     set_up(session, arch)
     names = HERE[session.name]
@@ -300,7 +301,12 @@ SOURCES = [
 started."""
 EXECUTED = {
     "gdb/session.py": {"info address {}"},
-    "gdb/target.py": {"show osabi", "info proc mappings", "info symbol {}"},
+    "gdb/target.py": {
+        "show osabi",
+        "info proc mappings",
+        "info symbol {}",
+        "maintenance info sections",
+    },
     "gdb/runner.py": {"continue", "interrupt"},
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},

@@ -59,6 +59,7 @@ def test_gdb_and_lldb_report_the_same(sessions: Opener, count: str) -> None:
 
 @pytest.mark.parametrize("arch, convention, style", SOUND)
 @pytest.mark.parametrize("count", ["0", "3", "12", "20"])
+@pytest.mark.share(3)
 def test_every_stop_shows_the_same_call(
     session: Session, arch: str, convention: str, style: str, count: str
 ) -> None:
@@ -83,6 +84,7 @@ def test_every_stop_shows_the_same_call(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
+@pytest.mark.share(2)
 def test_the_pc_decides_where_the_block_is(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -94,6 +96,7 @@ def test_the_pc_decides_where_the_block_is(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
+@pytest.mark.share(3)
 def test_a_block_of_16_kib(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -121,6 +124,7 @@ def test_break_points_are_no_part_of_the_code(session: Session) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
+@pytest.mark.share(3)
 def test_many_functions_and_nested_calls(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -144,6 +148,7 @@ def test_many_functions_and_nested_calls(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
+@pytest.mark.share(3)
 def test_layout_of_an_expression(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -164,6 +169,7 @@ def test_layout_of_an_expression(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
+@pytest.mark.share(3)
 def test_an_address_may_be_block_code_or_function(
     session: Session, arch: str, convention: str, _: str
 ) -> None:

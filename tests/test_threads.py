@@ -31,7 +31,7 @@ SOME = pytest.mark.parametrize(
         pytest.param("aarch64", "homing", marks=LONG),
     ],
 )
-NEST, CALLS, THREADS = 5, 5, 4
+NEST, CALLS, THREADS = 3, 4, 3
 EACH = CALLS * (NEST + 1)
 """Calls of one thread."""
 ALL = EACH * (THREADS + 1)
@@ -100,6 +100,7 @@ def printed(session: Session) -> Tuple[int, int]:
 
 
 @EVERYWHERE
+@pytest.mark.share(3)
 def test_every_call_of_every_thread(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -123,6 +124,7 @@ def test_every_call_of_every_thread(
 
 
 @SOME
+@pytest.mark.share(3)
 def test_threads_that_end_within_calls(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -141,6 +143,7 @@ def test_threads_that_end_within_calls(
 
 
 @SOME
+@pytest.mark.share(3)
 def test_calls_that_began_before(session: Session, arch: str, convention: str) -> None:
     """Every thread is in the middle of six calls: of these no return is judged."""
     load(session, arch, convention)
@@ -219,6 +222,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("arch", "convention", "fault"), CLAIMS)
+@pytest.mark.share(3)
 def test_a_fault_in_every_thread(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:
@@ -301,6 +305,7 @@ PASSED = {
 
 
 @pytest.mark.parametrize("which", [0, 1, pytest.param(2, marks=LONG)])
+@pytest.mark.share(3)
 def test_a_break_point_that_does_not_stop(session: Session, which: int) -> None:
     commands = PASSED[session.name]
     load(session, "x86_64", "sysv")
@@ -333,6 +338,7 @@ def test_a_hit_that_is_told_twice(name: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "status", "calls"), [("none", 0, ALL), ("offset16", 1, ALL // (NEST + 1))]
 )
+@pytest.mark.share(3)
 def test_a_run_sees_the_calls_of_all_threads(
     console: Console, debugger: str, fault: str, status: int, calls: int, tmp_path: Path
 ) -> None:

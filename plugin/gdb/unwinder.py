@@ -30,10 +30,11 @@ class Place:
 
 
 class Blocks:
-    """Which pages of the process are blocks. Empty again when the process goes on."""
+    """Which pages of which process are blocks. Empty again when one goes on."""
 
     def __init__(self) -> None:
-        self._pages: dict[int, Any] = {}
+        self._pages: dict[tuple[int, int, int], Any] = {}
+        """By inferior, process and address: another process has others there."""
         for event in (gdb.events.cont, gdb.events.exited, gdb.events.new_objfile):
             event.connect(self._forget)
 
@@ -44,7 +45,8 @@ class Blocks:
         """Where in a block a pc is; None, at the cost of a look-up, for any other."""
         from ..target import PAGE
 
-        page = pc & ~(PAGE - 1)
+        inferior = gdb.selected_inferior()
+        page = (inferior.num, inferior.pid, pc & ~(PAGE - 1))
         if page not in self._pages:
             self._pages[page] = self._facts(pc)
         facts = self._pages[page]

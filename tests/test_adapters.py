@@ -1,0 +1,47 @@
+"""Parts of the debuggers' adapters, without a debugger: its module is a fake."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+from typing import Any, Iterator
+from unittest.mock import MagicMock
+
+import pytest
+
+OURS = "thunk_inspect."
+
+
+class Debugger(MagicMock):
+    """The module of a debugger: whatever is asked of it, there is one."""
+
+    error = type("error", (RuntimeError,), {})
+
+    def part(self, name: str) -> Any:
+        """A module of ours as this debugger loads it."""
+        return importlib.import_module(OURS + name)
+
+
+@pytest.fixture
+def gdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Debugger]:
+    fake = Debugger()
+    monkeypatch.setitem(sys.modules, "gdb", fake)
+    monkeypatch.setitem(sys.modules, "gdb.unwinder", SimpleNamespace(Unwinder=object))
+    yield fake
+    for name in [name for name in sys.modules if name.startswith(f"{OURS}gdb.")]:
+        del sys.modules[name]
+
+
+def test_each_process_has_its_own_blocks(gdb: Debugger) -> None:
+    """Without address randomization all of them have one at the same address."""
+    blocks = gdb.part("gdb.unwinder").Blocks()
+    asked = []
+
+    def facts(pc: int) -> None:
+        inferior = gdb.selected_inferior()
+        asked.append((inferior.num, inferior.pid))
+
+    blocks._facts = facts
+    for num, pid in ((1, 70), (1, 70), (2, 80), (1, 70), (1, 90)):
+        gdb.selected_inferior.return_value = SimpleNamespace(num=num, pid=pid)
+        assert blocks.place(0x7FFFF7FBE123) is None
+    assert asked == [(1, 70), (2, 80), (1, 90)]

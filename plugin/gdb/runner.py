@@ -30,7 +30,7 @@ from ..trace.points import (
     unwatched,
 )
 from .native import native_process, registers_at
-from .target import GdbTarget, PassingTarget
+from .target import GdbTarget, PassingTarget, address_of
 from .unwinder import resting
 
 
@@ -92,7 +92,7 @@ class GdbRunner:
             gdb.events.new_objfile.connect(self._look_for_names)
 
     def _look_for_names(self, event: Any) -> None:
-        for name in [one for one in self._awaited if _known(one)]:
+        for name in [one for one in self._awaited if address_of(one) is not None]:
             self._awaited.remove(name)
             self._names.append(_Break(f"-qualified -function {name}", lambda: True))
 
@@ -281,11 +281,3 @@ def _values(names: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
         with contextlib.suppress(gdb.error):
             values[name] = int(gdb.parse_and_eval(f"${name}")) & MASK64
     return values
-
-
-def _known(name: str) -> bool:
-    try:
-        gdb.parse_and_eval(f"&'{name}'")
-    except gdb.error:
-        return False
-    return True

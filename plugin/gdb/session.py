@@ -1,7 +1,6 @@
 """gdb as the commands see it: expressions, and how output may look."""
 
 import os
-import re
 import sys
 from typing import Any, Callable, Optional
 
@@ -13,10 +12,9 @@ from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .connection import LINE
 from .runner import GdbRunner
-from .target import GdbTarget
+from .target import GdbTarget, address_of
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
-_ADDRESS = re.compile(r" is at (0x[0-9a-f]+) in a file compiled without debugging")
 
 
 class GdbSession:
@@ -40,7 +38,7 @@ class GdbSession:
         """Not by an expression: a name in it may be a macro, and that a call."""
         found = _symbol(name)
         if found is None:
-            return _number(lambda: _without_debug_information(name))
+            return address_of(name)
         frame = found.needs_frame
         return _number(lambda: found.value(*[gdb.selected_frame()] if frame else []))
 
@@ -72,24 +70,26 @@ def _symbol(name: str) -> Any:
     return found or gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
 
 
-def _without_debug_information(name: str) -> Optional[int]:
-    said = gdb.execute(f"info address {name}", to_string=True)
-    match = _ADDRESS.search(said)
-    return int(match.group(1), 16) if match else None
-
-
 def _number(give: Callable[[], Any]) -> Optional[int]:
     """A value as a number; what is not one by itself, by its address."""
     since = now()
     try:
         value = give()
         if isinstance(value, gdb.Value):
-            code = value.type.strip_typedefs().code
-            if code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
-                value = value.address
-            elif code == gdb.TYPE_CODE_VOID:
-                return None
+            value = _plain(value)
         return None if value is None else int(value) & MASK64
     except (gdb.error, TypeError, ValueError):
         LINE.failed(since)
         return None
+
+
+def _plain(value: Any) -> Any:
+    """An array's address is its first element's. Of one that is not in memory, such as
+    $s = "text", gdb would call malloc in the process to put it there."""
+    kind, inner = value.type.strip_typedefs(), False
+    while kind.code == gdb.TYPE_CODE_ARRAY:
+        value, inner = value[kind.range()[0]], True
+        kind = value.type.strip_typedefs()
+    if inner or kind.code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_STRUCT):
+        return value.address
+    return None if kind.code == gdb.TYPE_CODE_VOID else value

@@ -27,6 +27,9 @@ from .native import native_process, registers_at
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
 _SYMBOL = re.compile(r"(?P<name>.*?)(?: \+ (?P<offset>\d+))? in section \S+")
+_ADDRESS = re.compile(
+    r" at (?:address )?(0x[0-9a-f]+)(?: in a file compiled without debugging)?\.\s*$"
+)
 _MAPPING = re.compile(
     r"\s*0x(?P<start>[0-9a-f]+)\s+0x(?P<end>[0-9a-f]+)\s+0x[0-9a-f]+\s+0x[0-9a-f]+"
     r"\s+(?P<permissions>[-rwxps]{4})\s*(?P<name>.*)"
@@ -215,10 +218,7 @@ class GdbTarget:
         return Symbol(plain_name(match.group("name")), start)
 
     def symbol_address(self, name: str) -> Optional[int]:
-        try:
-            return int(gdb.parse_and_eval(f"&'{name}'")) & MASK64
-        except gdb.error:
-            return None
+        return address_of(name)
 
     def frames(self, limit: int) -> list[Frame]:
         found: list[Frame] = []
@@ -253,6 +253,18 @@ def _segments(text: str) -> Optional[list[Region]]:
         execute = "x" if "CODE" in flags else "-"
         found.append(Region(start, end, f"r{write}{execute}", ""))
     return sorted(found) or None
+
+
+def address_of(name: str) -> Optional[int]:
+    """Where the symbol with this linkage name stands. Not by an expression: gdb reads
+    one in the program's language, and in Fortran 'name' is a string, which gdb calls
+    malloc in the process for."""
+    try:
+        said = gdb.execute(f"info address {name}", to_string=True)
+    except gdb.error:
+        return None
+    match = _ADDRESS.search(said)
+    return int(match.group(1), 16) if match else None
 
 
 def _mappings(text: str) -> Optional[list[Region]]:

@@ -10,6 +10,7 @@ yet to hear of.
 """
 
 import ctypes
+import errno
 import os
 import time
 from array import array
@@ -46,6 +47,8 @@ class Local:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._task = pid
+        """The thread that is asked: the first may have ended before the others."""
         self._call = _readv()
 
     def samples(self, first: int, count: int, size: int) -> Optional[bytes]:
@@ -77,9 +80,9 @@ class Local:
         return buffer.raw if got == size else None
 
     def _transfer(self, local: "array[int]", remote: "array[int]", count: int) -> int:
-        return int(
+        got = int(
             self._call(
-                ctypes.c_int(self.pid),
+                ctypes.c_int(self._task),
                 ctypes.c_void_p(local.buffer_info()[0]),
                 ctypes.c_ulong(1),
                 ctypes.c_void_p(remote.buffer_info()[0]),
@@ -87,19 +90,38 @@ class Local:
                 ctypes.c_ulong(0),
             )
         )
+        if got < 0 and ctypes.get_errno() == errno.ESRCH and self._another():
+            return self._transfer(local, remote, count)
+        return got
+
+    def _another(self) -> bool:
+        """Whether another thread can be asked, which is then done."""
+        living = living_thread(self.pid)
+        if living is None or living == self._task:
+            return False
+        self._task = living
+        return True
 
     def regions(self) -> Optional[list[Region]]:
         """The memory map; None where the kernel does not give it."""
-        try:
-            text = Path(f"/proc/{self.pid}/maps").read_text("utf-8", "replace")
-        except OSError:
-            return None
+        lines = self._maps()
+        if not lines and self._another():
+            lines = self._maps()
         regions = []
-        for line in text.rstrip("\n").split("\n"):
+        for line in lines:
             span, permissions, _, _, _, *name = line.split(None, 5)
             start, end = (int(number, 16) for number in span.split("-"))
             regions.append(Region(start, end, permissions[:3], name[0] if name else ""))
         return regions or None
+
+    def _maps(self) -> list[str]:
+        """A thread that has ended has no line."""
+        maps = Path(f"/proc/{self.pid}/task/{self._task}/maps")
+        try:
+            text = maps.read_text("utf-8", "replace")
+        except OSError:
+            return []
+        return text.rstrip("\n").split("\n") if text else []
 
     def present(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) whose pages are there, as (start, end).
@@ -114,7 +136,7 @@ class Local:
         """The page map's words; empty where they cannot be read. Opened each time: an
         error that keeps hold of this process would keep the file open."""
         try:
-            with FileIO(f"/proc/{self.pid}/pagemap") as pages:
+            with FileIO(f"/proc/{self._task}/pagemap") as pages:
                 pages.seek(page * ENTRY_SIZE)
                 return pages.read(count * ENTRY_SIZE) or b""
         except OSError:
@@ -168,15 +190,29 @@ def thread_state(pid: int, thread: int) -> str:
     return status.rpartition(")")[2].split()[0]
 
 
+def living_thread(pid: int) -> Optional[int]:
+    """The first of a process' threads that has not ended; None: the process has."""
+    try:
+        numbers = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return None
+    return next((one for one in numbers if thread_state(pid, one) not in DEAD), None)
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a process has ended, and only waits for the debugger to hear of it."""
+    return thread_state(pid, pid) != "" and living_thread(pid) is None
+
+
 def is_killed(pid: int) -> bool:
     """Whether a process that a debugger held has been let go of, and dies or is dead:
     what it does when it is killed from outside."""
     limit = time.monotonic() + DYING
-    while (state := thread_state(pid, pid)) not in (*HELD, *DEAD):
-        if time.monotonic() > limit:
+    while (living := living_thread(pid)) is not None:
+        if thread_state(pid, living) in HELD or time.monotonic() > limit:
             return False
         time.sleep(DYING / 100)
-    return state in DEAD
+    return True
 
 
 def _status(pid: int, name: str) -> int:

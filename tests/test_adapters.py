@@ -8,6 +8,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from thunk_inspect.target import ThunkError
+
 OURS = "thunk_inspect."
 
 
@@ -45,3 +47,18 @@ def test_each_process_has_its_own_blocks(gdb: Debugger) -> None:
         gdb.selected_inferior.return_value = SimpleNamespace(num=num, pid=pid)
         assert blocks.place(0x7FFFF7FBE123) is None
     assert asked == [(1, 70), (2, 80), (1, 90)]
+
+
+def test_a_process_that_was_killed(
+    gdb: Debugger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gdb learns of it when it next lets the process go on."""
+    session = gdb.part("gdb.session")
+    monkeypatch.setattr(session, "is_dead", lambda pid: pid == 70)
+    gdb.selected_thread.return_value.is_running.return_value = False
+    connection = SimpleNamespace(type="native")
+    gdb.selected_inferior.return_value = SimpleNamespace(
+        num=1, pid=70, connection=connection
+    )
+    with pytest.raises(ThunkError, match="was killed"):
+        session.GdbSession().target()

@@ -2,7 +2,10 @@
 
 import mmap
 import os
+import platform
 import random
+import subprocess
+import sys
 from typing import List, Optional
 
 import pytest
@@ -13,7 +16,7 @@ from thunk_inspect.chakra import thunk as shapes
 from thunk_inspect.chakra.locate import Locator
 from thunk_inspect.chakra.scan import MIDDLE
 from thunk_inspect.chakra.thunk import parse
-from thunk_inspect.local import Local, local_process
+from thunk_inspect.local import Local, is_dead, living_thread, local_process
 from thunk_inspect.target import PAGE, Memory, Region
 
 START = 0x6515310000
@@ -109,6 +112,41 @@ def test_a_block_that_differs_anywhere_is_taken_apart(name: str) -> None:
         shapes._known_rows.clear()
         parse(code, START, arch)
         assert parse(bytes(changed), START, arch) == alone
+
+
+ENDED = """
+import ctypes, os, threading
+data = ctypes.create_string_buffer(b"still there")
+def other():
+    while " Z " not in open(f"/proc/{os.getpid()}/stat").read():
+        pass
+    print(ctypes.addressof(data), flush=True)
+    input()
+threading.Thread(target=other).start()
+ctypes.CDLL(None).syscall(%d, 0)
+"""
+EXIT = {"x86_64": 60, "aarch64": 93}
+"""Ends the thread that calls it, by its number."""
+
+
+def test_the_first_thread_has_ended() -> None:
+    """The kernel gives nothing of the process by that one any more."""
+    script = ENDED % EXIT[platform.machine()]
+    command = [sys.executable, "-c", script]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        address = int(process.stdout.readline())
+        assert Local(process.pid).read(address, 11) == b"still there"
+        local = Local(process.pid)
+        regions = local.regions() or []
+        assert [one for one in regions if one.start <= address < one.end]
+        assert list(local.present(0, PAGE)) == []
+        assert living_thread(process.pid) not in (None, process.pid)
+        assert not is_dead(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert is_dead(process.pid) and Local(process.pid).regions() is None
 
 
 def test_past_the_debugger() -> None:

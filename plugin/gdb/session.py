@@ -7,14 +7,17 @@ from typing import Any, Callable, Optional
 import gdb
 
 from ..answering import now
+from ..local import is_dead
 from ..report.page import Style, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .connection import LINE
+from .native import native_process
 from .runner import GdbRunner
 from .target import GdbTarget, address_of
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
+KILLED = "the process was killed, which gdb has yet to hear of: start it again"
 
 
 class GdbSession:
@@ -23,6 +26,9 @@ class GdbSession:
             raise ThunkError(NO_PROCESS)
         if gdb.selected_thread().is_running():
             raise ThunkError("the process is running: interrupt it first")
+        pid = native_process()
+        if pid and is_dead(pid):
+            raise ThunkError(KILLED)
         return GdbTarget()
 
     def register(self, name: str) -> Optional[int]:

@@ -17,10 +17,13 @@ from typing import List, Tuple
 import pytest
 
 from debuggers import DEBUGGERS
+from fakes import FakeSession
 from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
 from reports import validated
 from sessions import Session
+from thunk_inspect.commands.run import run_command
 from thunk_inspect.session.children import descendants
+from thunk_inspect.target import Target, ThunkError
 from traces import all_break_points, own_break_points, trace, wrong
 
 
@@ -311,3 +314,36 @@ def test_a_users_interrupt(debugger: str, tmp_path: Path) -> None:
         assert b"all consistent; ended: interrupted" in terminal.until(b"functions ")
     finally:
         terminal.close()
+
+
+def test_lldbs_hook(tmp_path: Path) -> None:
+    """lldb would wait there for ever for a process that is let run."""
+    out = tmp_path / "out"
+    start = [
+        DEBUGGERS["lldb"].load,
+        "breakpoint set -n amd64_CallFunction",
+        "breakpoint command add -o thunk-trace",
+    ]
+    words = [word for line in start for word in ("-o", line)]
+    terminal = Terminal(["lldb-19", "--no-lldbinit", *words, fixture("x86_64")])
+    try:
+        terminal.until(b"breakpoint command add")
+        terminal.type(f"process launch -o {out} -e {out} -- sysv none 3\n")
+        terminal.until(b"thunk-trace: lldb lets no process run")
+        terminal.until(b"stop reason")
+        terminal.type("expression 41 + 1\n")
+        terminal.until(b"= 42")
+    finally:
+        terminal.close()
+
+
+def test_a_trace_in_a_trace() -> None:
+    """What a debugger runs at every stop is run at those of a trace too."""
+
+    class Hooked(FakeSession):
+        def target(self) -> Target:
+            return run_command("thunk-trace", "", self)  # type: ignore[return-value]
+
+    for _ in range(2):
+        with pytest.raises(ThunkError, match="a trace is at work"):
+            run_command("thunk-trace", "", Hooked({}, {}))

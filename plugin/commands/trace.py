@@ -12,6 +12,8 @@ from .base import Command, Parser, count, seconds
 from .session import Session
 
 EARLIER = "When that call went wrong, thunk-inspect would have said:"
+NESTED = "a trace is at work, whose stop ran this: type it when the process has stopped"
+_at_work: "list[bool]" = []
 
 
 class Trace(Command):
@@ -22,6 +24,15 @@ class Trace(Command):
         parser.add_argument("--json", metavar="FILE")
 
     def run(self, options: Any, session: Session) -> str:
+        if _at_work:
+            raise ThunkError(NESTED)
+        _at_work.append(True)
+        try:
+            return self._run(options, session)
+        finally:
+            _at_work.clear()
+
+    def _run(self, options: Any, session: Session) -> str:
         from ..trace.session import trace
         from ..trace.tracer import Wish
 

@@ -1,5 +1,6 @@
 """lldb as the commands see it: expressions, and how output may look."""
 
+import ctypes
 import os
 import sys
 from typing import Any, Optional
@@ -16,6 +17,13 @@ from .runner import LldbRunner
 from .target import LldbTarget, symbol_start
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
+IN_HOOK = (
+    "lldb lets no process run from a break point's commands or a stop hook: type it at"
+    " the prompt"
+)
+EVENT_HANDLERS = ("dbg.evt-handler", "lldb.debugger.event-handler")
+"""lldb's names, short and long, for the thread that runs those. It waits there for what
+only it could tell, for ever."""
 
 
 class LldbSession:
@@ -80,8 +88,21 @@ class LldbSession:
         )
 
     def runner(self) -> LldbRunner:
+        if _handles_events():
+            raise ThunkError(IN_HOOK)
         context = self._context
         return LldbRunner(self._debugger, context.target, context.process, self._names)
 
     def say(self, line: str) -> None:
         print(line, flush=True)
+
+
+def _handles_events() -> bool:
+    """Whether this is that thread. Python has no name for one that it did not make."""
+    name, python = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    try:
+        python.pthread_self.restype = ctypes.c_void_p
+        python.pthread_getname_np(ctypes.c_void_p(python.pthread_self()), name, 64)
+    except AttributeError:
+        return False
+    return name.value.decode("ascii", "replace") in EVENT_HANDLERS

@@ -2,6 +2,7 @@
 emulator is at the other end of a debugger's connection. Elsewhere nothing is found."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -9,6 +10,12 @@ from typing import NamedTuple, Optional
 EMULATORS = "qemu-"
 """How the names of processes begin that run a program of another machine."""
 UNIX, TCP = ("unix",), ("tcp", "tcp6")
+TCP_WORDS = 10
+"""At the least, of a socket's line."""
+_UNIX = re.compile(
+    r"[0-9a-f]+: [0-9A-F]{8} [0-9A-F]{8} (?P<flags>[0-9A-F]{8}) [0-9A-F]{4} [0-9A-F]{2}"
+    r" +(?P<inode>\d+) ?(?P<path>.*)"
+)
 LISTENS = {"unix": "00010000", "tcp": "0A", "tcp6": "0A"}
 """The word in the column of states or flags."""
 
@@ -72,13 +79,27 @@ def _emulators() -> Iterator[int]:
 def _rows(tables: tuple[str, ...]) -> Iterator[Row]:
     for table in tables:
         try:
-            lines = Path(f"/proc/net/{table}").read_text("utf-8", "replace")
+            text = Path(f"/proc/net/{table}").read_text("utf-8", "replace")
         except OSError:
             continue
-        for words in map(str.split, lines.splitlines()[1:]):
-            listening = words[3] == LISTENS[table]
-            if table in TCP:
-                here, there = (end.rpartition(":")[2] for end in words[1:3])
-                yield Row(words[9], listening, (here, there))
-            elif len(words) > 7:
-                yield Row(words[6], listening, (words[7], ""))
+        # Not splitlines: a name may hold what Python takes for a line's end as well.
+        for line in text.split("\n"):
+            row = _tcp(table, line) if table in TCP else _unix(line)
+            if row:
+                yield row
+
+
+def _tcp(table: str, line: str) -> Optional[Row]:
+    words = line.split()
+    if len(words) < TCP_WORDS or ":" not in words[1]:
+        return None
+    here, there = (end.rpartition(":")[2] for end in words[1:3])
+    return Row(words[9], words[3] == LISTENS[table], (here, there))
+
+
+def _unix(line: str) -> Optional[Row]:
+    """Whoever binds a socket chooses its name, which may hold lines of its own."""
+    match = _UNIX.fullmatch(line)
+    if not match or not match["path"]:
+        return None
+    return Row(match["inode"], match["flags"] == LISTENS["unix"], (match["path"], ""))

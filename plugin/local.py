@@ -199,6 +199,21 @@ def living_thread(pid: int) -> Optional[int]:
     return next((one for one in numbers if thread_state(pid, one) not in DEAD), None)
 
 
+def blocks(pid: int, signal: int) -> bool:
+    """Whether every thread of a process keeps this signal waiting."""
+    try:
+        for name in os.listdir(f"/proc/{pid}/task"):
+            lines = Path(f"/proc/{pid}/task/{name}/status").read_text(
+                "utf-8", "replace"
+            )
+            blocked = int(lines.partition("SigBlk:")[2].split()[0], 16)
+            if not blocked >> (signal - 1) & 1:
+                return False
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
+
+
 def is_dead(pid: int) -> bool:
     """Whether a process has ended, and only waits for the debugger to hear of it."""
     return thread_state(pid, pid) != "" and living_thread(pid) is None

@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from thunk_inspect.target import ThunkError
+from thunk_inspect.trace.points import TIME_UP
 
 OURS = "thunk_inspect."
 
@@ -62,3 +63,26 @@ def test_a_process_that_was_killed(
     )
     with pytest.raises(ThunkError, match="was killed"):
         session.GdbSession().target()
+
+
+@pytest.mark.parametrize(
+    ("handled", "can"),
+    [
+        ("Yes\tYes\tNo", True),
+        ("No\tNo\tNo", False),
+        ("No\tNo\tYes", False),
+        ("Yes\tYes\tYes", False),
+    ],
+)
+def test_gdb_has_to_stop_at_an_interrupt(
+    gdb: Debugger, handled: str, can: bool
+) -> None:
+    """And to keep it from the process, which would end by it."""
+    head = "Signal        Stop\tPrint\tPass to program\tDescription\n"
+    gdb.execute.return_value = f"{head}SIGINT        {handled}\t\tInterrupt\n"
+    runner = gdb.part("gdb.runner")
+    if can:
+        assert runner.GdbRunner().run(MagicMock(), 0.0).reason == TIME_UP
+        return
+    with pytest.raises(ThunkError, match="handle SIGINT stop nopass"):
+        runner.GdbRunner().run(MagicMock(), 0.0)

@@ -314,15 +314,16 @@ EXECUTED = {
         *("show osabi", "info proc mappings", "info symbol {}", "info address {}"),
         "maintenance info sections",
     },
-    "gdb/runner.py": {"continue", "interrupt"},
+    "gdb/runner.py": {"continue", "interrupt", "queue-signal 0", "info signals SIGINT"},
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},
     "lldb/commands.py": {"{} --completion-type symbol {}", "{} {}"},
     "lldb/registers.py": {"ask"},  # the packet g, which reads registers
 }
 """Every command that the plugin gives to a debugger. None of them runs code in the
-process but `continue`, which is what a trace is; scripted.py is loaded only into
-debuggers that a session of ours has started."""
+process but `continue`, which is what a trace is; `queue-signal 0` keeps from it what it
+was stopped by; scripted.py is loaded only into debuggers that a session of ours has
+started."""
 EVALUATED = {
     "gdb/target.py": {"${}"},
     "gdb/runner.py": {"${}"},

@@ -159,6 +159,7 @@ def test_a_file_that_cannot_be_written(session: Session) -> None:
 
 PROGRAM = r"""
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 volatile int n;
 __attribute__((noinline)) void ready(void) { n = 1; }
@@ -166,6 +167,10 @@ static void *sleeps(void *p) { for (;;) pause(); return p; }
 int main(int argc, char **argv)
 {
     pthread_t thread;
+    sigset_t all;
+    sigfillset(&all);
+    if (argc > 2)
+        sigprocmask(SIG_BLOCK, &all, 0);
     pthread_create(&thread, 0, sleeps, 0);
     ready();
     if (argc > 1)
@@ -178,7 +183,7 @@ int main(int argc, char **argv)
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Waits, or with an argument spins."""
+    """Waits, or with an argument spins; with two it keeps all signals waiting."""
     folder = tmp_path_factory.mktemp("hangs")
     source = folder / "hangs.c"
     source.write_text(PROGRAM)
@@ -210,10 +215,14 @@ def test_a_program_that_does_not_end(
     assert not args or stops_only_when_asked(session)
 
 
+def test_a_program_that_keeps_signals_waiting(gdb: Session, program: str) -> None:
+    test_a_program_that_does_not_end(gdb, program, ("spin", "deaf"), "native")
+
+
 def stops_only_when_asked(session: Session) -> bool:
     """A step over an instruction ends as a step does."""
     if session.name == "gdb":
-        return "SIGINT" not in session.run("stepi").output
+        return "SIG" not in session.run("stepi").output
     said = session.run("thread step-inst").output
     return "SIG" not in session.run("thread info").output + said
 

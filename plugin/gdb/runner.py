@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Callable, Optional
 
 import gdb
 
-from ..local import HELD, is_killed, thread_state
+from ..local import HELD, blocks, is_killed, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited, passed
@@ -32,6 +33,8 @@ from ..trace.points import (
 from .native import native_process, registers_at
 from .target import GdbTarget, PassingTarget, address_of
 from .unwinder import resting
+
+NO_INTERRUPT = "--timeout interrupts by SIGINT: say `handle SIGINT stop nopass` first"
 
 
 class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
@@ -64,7 +67,10 @@ class GdbRunner:
         self._running = False
         self._thread = 0
         """Of the last hit."""
-        self._native = native_process() is not None
+        self._pid = native_process()
+        self._native = self._pid is not None
+        self._halted = False
+        """Whether the last stop was by SIGSTOP."""
         self._place = getattr(gdb.selected_inferior().connection, "details", None)
 
     @cached_property
@@ -145,11 +151,13 @@ class GdbRunner:
         return hit
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        if deadline is not None and not _can_interrupt():
+            raise ThunkError(NO_INTERRUPT)
         if deadline is not None and time.monotonic() >= deadline:
             return Stop(TIME_UP, "time is up")
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
-        self._late = False
+        self._late = self._halted = False
         self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
@@ -172,6 +180,9 @@ class GdbRunner:
                 raise self._error
             self._stop = Stop(EXITED, "was killed", normal=False)
         stop = self._stop or Stop(ELSEWHERE, "the process stopped")
+        if self._halted and stop.reason != EXITED:
+            # Or it would get the signal when it goes on.
+            gdb.execute("queue-signal 0")
         if stop.reason == TIME_UP:
             self._back_to(self._thread)
         return stop
@@ -201,6 +212,11 @@ class GdbRunner:
         if self._emulator is not None:
             with contextlib.suppress(OSError):
                 os.kill(self._emulator, signal.SIGINT)
+        elif self._pid and blocks(self._pid, signal.SIGINT):
+            # Such a one gdb cannot interrupt. Not twice: one would be left over.
+            with contextlib.suppress(OSError):
+                if self._running and self._stop is None:
+                    os.kill(self._pid, signal.SIGSTOP)
         else:
             gdb.post_event(self._interrupt_now)
 
@@ -228,6 +244,7 @@ class GdbRunner:
     def _reason(self, event: Any) -> Stop:
         late = self._late
         if isinstance(event, gdb.SignalEvent):
+            self._halted = late and event.stop_signal == "SIGSTOP"
             if event.stop_signal in ("SIGINT", "0") or late:
                 reason = TIME_UP if late else INTERRUPTED
                 return Stop(reason, reason)
@@ -281,3 +298,10 @@ def _values(names: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
         with contextlib.suppress(gdb.error):
             values[name] = int(gdb.parse_and_eval(f"${name}")) & MASK64
     return values
+
+
+def _can_interrupt() -> bool:
+    """Whether gdb stops at SIGINT, and keeps it from the process."""
+    said = gdb.execute("info signals SIGINT", to_string=True)
+    found = re.search(r"^SIGINT\s+(Yes|No)\s+(?:Yes|No)\s+(Yes|No)\b", said, re.M)
+    return not found or found.groups() == ("Yes", "No")

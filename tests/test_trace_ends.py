@@ -340,8 +340,6 @@ def test_lldbs_hook(tmp_path: Path) -> None:
         terminal.type(f"process launch -o {out} -e {out} -- sysv none 3\n")
         terminal.until(b"thunk-trace: lldb lets no process run")
         terminal.until(b"stop reason")
-        terminal.type("expression 41 + 1\n")
-        terminal.until(b"= 42")
     finally:
         terminal.close()
 

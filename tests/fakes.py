@@ -1,6 +1,7 @@
 """A Target and a Session made of plain values, for tests of single parts."""
 
-from typing import Dict, List, Optional, Tuple
+from contextlib import nullcontext
+from typing import ContextManager, Dict, List, Optional, Tuple
 
 from thunk_inspect.report.page import Style
 from thunk_inspect.target import (
@@ -91,6 +92,9 @@ class FakeSession:
 
     def runner(self) -> Runner:
         raise ThunkError("nothing runs here")
+
+    def heeding(self) -> ContextManager[None]:
+        return nullcontext()
 
     def say(self, line: str) -> None:
         raise AssertionError(f"nobody is to be told: {line}")

@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import re
+import select
 import stat
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
@@ -257,6 +259,29 @@ def test_the_users_own_pipe_is_fed(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_pipe_that_is_read_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call of the system's is waited in: ^C would be heeded after it only."""
+    pipe, text = tmp_path / "pipe", "ours" * (1 << 15)
+    os.mkfifo(pipe)
+    readers: List[int] = []
+    seen: List[bytes] = []
+
+    def opens(seconds: float) -> None:
+        readers.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+    def reads(*ready: object) -> None:
+        seen.append(os.read(readers[0], 1 << 17))
+
+    monkeypatch.setattr(time, "sleep", opens)
+    monkeypatch.setattr(select, "select", reads)
+    write_text(str(pipe), text)
+    reads()
+    os.close(readers[0])
+    assert b"".join(seen).decode() == text and len(seen) > 1
 
 
 def test_a_file_is_whole_or_as_it_was(

@@ -1,5 +1,6 @@
 """What a command asks of the debugger it runs in, beside the Target."""
 
+from contextlib import AbstractContextManager
 from typing import Optional, Protocol
 
 from ..report.page import Style
@@ -24,6 +25,9 @@ class Session(Protocol):
 
     def runner(self) -> Runner:
         """Lets the process run between break points of the caller's own."""
+
+    def heeding(self) -> AbstractContextManager[None]:
+        """Within this ^C is a KeyboardInterrupt. Not for what lets the process run."""
 
     def say(self, line: str) -> None:
         """Show a line now, while a command is at work."""

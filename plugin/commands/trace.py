@@ -1,15 +1,20 @@
 """`thunk-trace`: run under watch, then say what was seen and where it hangs."""
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..inspection import inspect, locator_for, with_trace
 from ..report.model import Report
 from ..report.trace import render_event, render_head, render_trace
 from ..target import Memory, Target, ThunkError
 from ..trace.model import KINDS, Event
+from ..trace.points import INTERRUPTED
 from .base import Command, Parser, count, seconds
 from .session import Session
+
+if TYPE_CHECKING:
+    from ..trace.session import Done
 
 EARLIER = "When that call went wrong, thunk-inspect would have said:"
 NESTED = "a trace is at work, whose stop ran this: type it when the process has stopped"
@@ -48,16 +53,24 @@ class Trace(Command):
 
         first = _First()
         done = trace(session.runner(), wish, say, head, first.look)
+        # Of a ^C that ended the trace a debugger may say the same again.
+        interrupted = done.stop.reason == INTERRUPTED
+        with nullcontext() if interrupted else session.heeding():
+            return self._told(options, session, done, first.report)
+
+    def _told(
+        self, options: Any, session: Session, done: "Done", first: Optional[Report]
+    ) -> str:
         if options.json:
             from ..report.files import write_text
             from ..report.trace_json import trace_to_json
 
             write_text(options.json, trace_to_json(done.trace))
-        text = render_trace(done.trace, style)
+        text = render_trace(done.trace, session.style())
         if done.trace.hang:
             text += f"\n\n{_inspection(session)}"
-        elif done.too_late and first.report:
-            report = with_trace(first.report, done.trace)
+        elif done.too_late and first:
+            report = with_trace(first, done.trace)
             text += f"\n\n{EARLIER}\n\n{_rendered(session, report)}"
         return text
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional
 
 import gdb
@@ -62,6 +63,10 @@ class GdbSession:
 
     def runner(self) -> GdbRunner:
         return GdbRunner()
+
+    def heeding(self) -> AbstractContextManager[None]:
+        """It always is."""
+        return nullcontext()
 
     def say(self, line: str) -> None:
         gdb.write(line + "\n")

@@ -27,7 +27,6 @@ class ThunkCommand:
         try:
             ready()
             from ..commands.run import run_command
-            from .heed import heeding
             from .session import LldbSession
 
             session = LldbSession(debugger, context, self.names)
@@ -35,7 +34,7 @@ class ThunkCommand:
                 # Its runner heeds ^C: the process is to be stopped first.
                 text = run_command(self.help.name, line, session)
             else:
-                with heeding(debugger.GetCommandInterpreter()):
+                with session.heeding():
                     text = run_command(self.help.name, line, session)
             result.AppendMessage(text)
             result.SetStatus(lldb.eReturnStatusSuccessFinishResult)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from contextlib import AbstractContextManager
 from typing import Any, Optional
 
 import lldb
@@ -12,6 +13,7 @@ from ..report.page import Style, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .connection import line_to
+from .heed import heeding
 from .registers import register_value
 from .runner import LldbRunner
 from .target import LldbTarget, symbol_start
@@ -92,6 +94,9 @@ class LldbSession:
             raise ThunkError(IN_HOOK)
         context = self._context
         return LldbRunner(self._debugger, context.target, context.process, self._names)
+
+    def heeding(self) -> AbstractContextManager[None]:
+        return heeding(self._debugger.GetCommandInterpreter())
 
     def say(self, line: str) -> None:
         print(line, flush=True)

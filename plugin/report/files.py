@@ -1,15 +1,21 @@
 """Writing a file whole or not at all: reports and snapshots."""
 
 import contextlib
+import errno
 import os
 import secrets
+import select
 import stat
+import time
 from pathlib import Path
 
 from ..target import ThunkError
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """Windows would write a line's end as two bytes."""
+AT_ONCE: int = getattr(os, "O_NONBLOCK", 0)
+WAIT = 0.2
+"""Seconds between two looks whether a pipe is read."""
 
 
 def write_text(path: str, text: str) -> None:
@@ -50,12 +56,37 @@ def _to_device(path: str, data: bytes) -> bool:
         return False
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or owner not in (0, _user()):
         return False
-    with os.fdopen(os.open(path, os.O_WRONLY | BINARY), "wb") as file:
+    handle = _opened(path)
+    try:
         # Nothing was made or emptied by opening it: it may have changed meanwhile.
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if stat.S_ISREG(os.fstat(handle).st_mode):
             return False
-        file.write(data)
+        _write(handle, data)
+    finally:
+        os.close(handle)
     return True
+
+
+def _opened(path: str) -> int:
+    """For writing. A pipe that nobody reads is tried again: the system would wait for a
+    reader whatever happens, ^C too."""
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | BINARY | AT_ONCE)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                raise
+            time.sleep(WAIT)
+
+
+def _write(handle: int, data: bytes) -> None:
+    """All of it, with a step of Python's, at which ^C is heeded, every now and then."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(handle, rest) :]
+        except BlockingIOError:
+            select.select([], [handle], [], WAIT)
 
 
 def _user() -> int:

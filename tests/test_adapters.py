@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from thunk_inspect.target import ThunkError
-from thunk_inspect.trace.points import TIME_UP
+from thunk_inspect.trace.points import INTERRUPTED, TIME_UP
 
 OURS = "thunk_inspect."
 
@@ -22,6 +22,13 @@ class Debugger(MagicMock):
     def part(self, name: str) -> Any:
         """A module of ours as this debugger loads it."""
         return importlib.import_module(OURS + name)
+
+
+class Breakpoint:
+    """One of gdb's."""
+
+    def __init__(self, where: str, internal: bool) -> None:
+        self.number = -1
 
 
 @pytest.fixture
@@ -86,3 +93,18 @@ def test_gdb_has_to_stop_at_an_interrupt(
         return
     with pytest.raises(ThunkError, match="handle SIGINT stop nopass"):
         runner.GdbRunner().run(MagicMock(), 0.0)
+
+
+def test_an_interrupt_within_a_hit(gdb: Debugger) -> None:
+    """gdb stops there, whichever step of ours it falls on."""
+    gdb.Breakpoint, gdb.BreakpointEvent = Breakpoint, SimpleNamespace
+    runner = gdb.part("gdb.runner")
+    gdb.SignalEvent = type(None)
+
+    def hit() -> bool:
+        raise KeyboardInterrupt
+
+    ours = runner._Break("*0x1000", hit)
+    assert ours.stop() is True
+    event = SimpleNamespace(breakpoint=ours, breakpoints=[ours])
+    assert runner.GdbRunner()._reason(event).reason == INTERRUPTED

@@ -46,7 +46,10 @@ class _Break(gdb.Breakpoint):  # type: ignore[misc]  # untyped
         self._hit = hit
 
     def stop(self) -> bool:
-        return self._hit()
+        try:
+            return self._hit()
+        except KeyboardInterrupt:
+            return True
 
 
 class GdbRunner:
@@ -136,9 +139,6 @@ class GdbRunner:
                     start = (values[piece.register] + piece.offset) & MASK64
                     memory = read_piece(self.read, start, piece.size)
                 stay = self._on_hit(Hit(point, thread.num, values, memory))
-            except KeyboardInterrupt:
-                self._stop = Stop(INTERRUPTED, INTERRUPTED)
-                return True
             except Exception as error:
                 # gdb would print it and go on; it is raised again after the stop.
                 self._error, stay = error, True
@@ -253,6 +253,9 @@ class GdbRunner:
         if isinstance(event, gdb.BreakpointEvent):
             if event.breakpoint in self._names:
                 return Stop(AT_POINT, BY_NAME)
+            if isinstance(event.breakpoint, _Break):
+                # Without a word of the hit's: ^C ended its Python.
+                return Stop(INTERRUPTED, INTERRUPTED)
             return Stop(ELSEWHERE, f"break point {event.breakpoint.number}")
         return Stop(TIME_UP if late else ELSEWHERE, "the process stopped")
 

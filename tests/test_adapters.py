@@ -108,3 +108,17 @@ def test_an_interrupt_within_a_hit(gdb: Debugger) -> None:
     assert ours.stop() is True
     event = SimpleNamespace(breakpoint=ours, breakpoints=[ours])
     assert runner.GdbRunner()._reason(event).reason == INTERRUPTED
+
+
+def test_names_that_are_no_text(gdb: Debugger) -> None:
+    """gdb makes a text of what it says, in the encoding of the user's terminal."""
+
+    def say(command: str, to_string: bool) -> str:
+        return b"mk\xff\xfe + 4 in section .text\n".decode()
+
+    gdb.execute.side_effect = say
+    gdb.solib_name.side_effect = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")
+    target = gdb.part("gdb.target").GdbTarget()
+    assert target.symbol_at(0x1004) == ("mk\ufffd\ufffd", 0x1000)
+    assert target._in_module(0x1004)
+    assert gdb.part("gdb.target").address_of("mk") is None

@@ -1,7 +1,8 @@
 """The selected thread in gdb, as a Target."""
 
 import re
-from typing import Optional
+from contextlib import suppress
+from typing import Callable, Optional
 
 import gdb
 
@@ -169,10 +170,11 @@ class GdbTarget:
         if pid is not None:
             return Local(pid).regions()
         if connection and connection.type == "core":
-            return _segments(gdb.execute("maintenance info sections", to_string=True))
+            say = "maintenance info sections"
+            return _segments(_text(lambda: gdb.execute(say, to_string=True)))
         since = now()
         try:
-            text = gdb.execute("info proc mappings", to_string=True)
+            text = _text(lambda: gdb.execute("info proc mappings", to_string=True))
         except gdb.error:
             LINE.failed(since)
             return None
@@ -202,13 +204,16 @@ class GdbTarget:
 
     def _in_module(self, address: int) -> bool:
         """gdb tells a section of the program itself only where it has a symbol."""
-        if gdb.solib_name(address) is not None:
-            return True
-        return self.symbol_at(address) is not None
+        with suppress(UnicodeDecodeError):
+            if gdb.solib_name(address) is None:
+                return self.symbol_at(address) is not None
+        return True
 
     def symbol_at(self, address: int) -> Optional[Symbol]:
         try:
-            text = gdb.execute(f"info symbol {address:#x}", to_string=True)
+            text = _text(
+                lambda: gdb.execute(f"info symbol {address:#x}", to_string=True)
+            )
         except gdb.error:
             return None
         match = _SYMBOL.match(text)
@@ -255,12 +260,20 @@ def _segments(text: str) -> Optional[list[Region]]:
     return sorted(found) or None
 
 
+def _text(say: Callable[[], str]) -> str:
+    """What gdb says. A program's names may be no text in the user's encoding."""
+    try:
+        return say()
+    except UnicodeDecodeError as error:
+        return error.object.decode(error.encoding, "replace")
+
+
 def address_of(name: str) -> Optional[int]:
     """Where the symbol with this linkage name stands. Not by an expression: gdb reads
     one in the program's language, and in Fortran 'name' is a string, which gdb calls
     malloc in the process for."""
     try:
-        said = gdb.execute(f"info address {name}", to_string=True)
+        said = _text(lambda: gdb.execute(f"info address {name}", to_string=True))
     except gdb.error:
         return None
     match = _ADDRESS.search(said)

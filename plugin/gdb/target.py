@@ -170,8 +170,9 @@ class GdbTarget:
         if pid is not None:
             return Local(pid).regions()
         if connection and connection.type == "core":
-            say = "maintenance info sections"
-            return _segments(_text(lambda: gdb.execute(say, to_string=True)))
+            return _segments(
+                _text(lambda: gdb.execute("maintenance info sections", to_string=True))
+            )
         since = now()
         try:
             text = _text(lambda: gdb.execute("info proc mappings", to_string=True))

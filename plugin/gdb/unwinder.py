@@ -58,17 +58,21 @@ class Blocks:
     def _facts(self, pc: int) -> Any:
         """Nothing here may ask gdb for a frame: one is being unwound."""
         try:
+            from ..arch import ARCHES
+            from ..chakra import blocks
             from ..dependencies import ready
             from ..target import Memory
             from .target import GdbTarget
 
             ready()
-            from ..checklist.assess import fitting
-            from ..inspection import locator_for
-
             memory = Memory(GdbTarget())
-            thunk = locator_for(memory).block_running(pc)
-            return fitting(memory.os, thunk) if thunk else None
+            thunk = blocks.Blocks(memory, ARCHES[memory.arch]).block_running(pc)
+            if thunk is None:
+                # The rest would be loaded at the first stop of any program.
+                return None
+            from ..checklist.assess import fitting
+
+            return fitting(memory.os, thunk)
         except Exception:
             # gdb can crash on what an unwinder raises.
             return None

@@ -65,7 +65,8 @@ def test_a_program_that_never_comes_to_a_call(
 ) -> None:
     answer = console("run", "--debugger", debugger, programs[arch], "exit", 3)
     assert answer.returncode == 4
-    assert "exited with 3" in one_line(answer)
+    said = one_line(answer)
+    assert "exited with 3" in said and "no symbol of ChakraCore's functions" in said
     assert not answer.stdout
 
 
@@ -188,7 +189,7 @@ def test_a_break_that_is_never_reached(console: Console, debugger: str) -> None:
     words = ("run", "--debugger", debugger, "--break", "no_such_function")
     answer = console(*words, fixture("x86_64"), "sysv", "none", "3")
     assert answer.returncode == 4
-    one_line(answer)
+    assert "no function of the program has that name" in one_line(answer)
 
 
 @BOTH

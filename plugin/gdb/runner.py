@@ -115,6 +115,9 @@ class GdbRunner:
                 point.delete()
         self._names.clear()
 
+    def unknown_names(self) -> Sequence[str]:
+        return tuple(self._awaited)
+
     def read(self, address: int, size: int) -> bytes:
         try:
             return bytes(gdb.selected_inferior().read_memory(address, size))

@@ -77,7 +77,7 @@ class LldbRunner:
         self._process = process
         self._points: dict[int, tuple[Point, Any]] = {}
         self._addresses: set[int] = set()
-        self._names: list[Any] = []
+        self._names: dict[str, Any] = {}
         self._on_hit: OnHit = unwatched
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
@@ -122,10 +122,10 @@ class LldbRunner:
         for name in names:
             made = self._target.BreakpointCreateByName(name)
             self._call_back(made)
-            self._names.append(made)
+            self._names[name] = made
 
     def _users(self) -> "Iterator[Any]":
-        ours = {*self._points, *(made.GetID() for made in self._names)}
+        ours = {*self._points, *(made.GetID() for made in self._names.values())}
         all_there_are = self._target.breakpoint_iter()
         return (one for one in all_there_are if one.GetID() not in ours)
 
@@ -135,9 +135,14 @@ class LldbRunner:
         self._functions += set(self._python) - before
 
     def drop_names(self) -> None:
-        for made in self._names:
+        for made in self._names.values():
             self._target.BreakpointDelete(made.GetID())
         self._names.clear()
+
+    def unknown_names(self) -> Sequence[str]:
+        return [
+            name for name, made in self._names.items() if not made.GetNumLocations()
+        ]
 
     def read(self, address: int, size: int) -> bytes:
         return self._reader.read(address & MASK64, size)

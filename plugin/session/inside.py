@@ -13,11 +13,13 @@ from ..report.model import Report
 from ..target import Memory, ThunkError, one_line
 from ..trace.follow import Seen
 from ..trace.hang import look
-from ..trace.model import INTERPRETER, KINDS, Event, Trace
+from ..trace.model import INTERPRETER, KINDS, Event, Hang, Trace
+from ..trace.plan import NAMES
 from ..trace.points import (
     AT_POINT,
     BY_NAME,
     EXITED,
+    INTERRUPTED,
     SIGNALLED,
     TIME_UP,
     Hit,
@@ -40,6 +42,16 @@ from .seam import (
 )
 from .seam import EXITED as HAS_EXITED
 
+UNWATCHED = (
+    "no call could be watched: no symbol of ChakraCore's functions in the program or"
+    " its libraries; if it is a ChakraCore, give one that is not stripped, or attach a"
+    " debugger where it hangs and type thunk-inspect"
+)
+FIRST_LOOK = 3.0
+"""Seconds after which a program in which no call can be watched is looked at, whether
+it hangs in a block; from then on each time after twice as long."""
+LATE = 1.0
+"""Seconds after such a look in which an interrupt may still be its own."""
 MAX_SIGNALS = 64
 """Signals of the program that are looked at: an engine may live by them."""
 Say = Callable[[str], None]
@@ -73,6 +85,13 @@ class Performance:
         """Why there is no report."""
         self._signals = 0
         self._hits = 0
+        self._unknown: Sequence[str] = ()
+        """Names that were to be stopped at, and are no function's."""
+        self._begun = time.monotonic()
+        self._pause = FIRST_LOOK
+        """Seconds from the beginning to the next look, where nothing is watched."""
+        self._looked = 0.0
+        """When the last one was."""
 
     def outcome(self) -> Outcome:
         place = self._order.place
@@ -129,6 +148,8 @@ class Performance:
         wish = Wish(count, self._order.timeout)
         tracer = self._tracer = Tracer(self._runner, locator, wish, self._progress)
 
+        if tracer.watching.awaited:
+            self._say(f"{SAYS}no symbol of ChakraCore's functions so far")
         looks = Looks(self._shows_why)
 
         def pause(seen: Seen) -> bool:
@@ -141,7 +162,7 @@ class Performance:
             return False
 
         while True:
-            stop = tracer.run(pause)
+            stop = tracer.run(pause, self._begun + self._pause)
             if stop.said == PAUSED:
                 self._report = self._inspected()
                 return self._answer(STOPPED, f"stopped at {kind}")
@@ -152,9 +173,38 @@ class Performance:
                     if looping
                     else self._answer(STOPPED, stop.said)
                 )
-            done = self._ended(stop)
+            done = self._unwatched(stop) if self._early(stop) else self._ended(stop)
             if done:
                 return done
+
+    def _early(self, stop: Stop) -> bool:
+        """Whether a stop is for a look at what cannot be watched."""
+        now = time.monotonic()
+        if stop.reason == INTERRUPTED:
+            # Of the look before: it may come only now.
+            return now - self._looked < LATE
+        awaits = self._tracer is not None and self._tracer.watching.awaited
+        in_time = now - self._begun < self._order.timeout
+        return awaits and in_time and stop.reason == TIME_UP
+
+    def _unwatched(self, stop: Stop) -> Optional[Outcome]:
+        """No call tells that it goes round for ever: without a look at where it is, all
+        the time that it may run would pass. None: it may be on its way."""
+        if stop.reason == INTERRUPTED:
+            return None
+        hang = look(self._runner, 0, None) if self._in_block() else None
+        self._pause *= 2
+        self._looked = time.monotonic()
+        report = self._inspected() if hang and hang.kind == "thunk" else None
+        if report is None or report.verdict != "broken":
+            return None
+        passed = self._looked - self._begun
+        return self._hung(f"still running after {passed:.0f} s", hang)
+
+    def _in_block(self) -> bool:
+        locator = locator_for(Memory(self._runner.target()))
+        pc = locator.memory.registers().get(locator.arch.pc)
+        return pc is not None and locator.block_at(pc) is not None
 
     def _shows_why(self) -> bool:
         """Looked at from within a hit of a call that went wrong."""
@@ -187,23 +237,27 @@ class Performance:
         self._report = self._inspected() or self._crash or self._report
         return self._answer(CRASHED if self._report else FAILED, stop.said)
 
-    def _hung(self, said: str) -> Outcome:
+    def _hung(self, said: str, hang: Optional[Hang] = None) -> Outcome:
         tracer = self._tracer
         calls = tracer.tally.trace.calls if tracer else 0
-        hang = look(self._runner, calls, tracer.round_for_ever if tracer else None)
+        looping = tracer.round_for_ever if tracer else None
+        hang = hang or look(self._runner, calls, looping)
+        self._unknown = self._runner.unknown_names()
         self._report = self._inspected() or self._report
         trace = tracer.finish(said) if tracer else Trace(ended=said)
         trace.hang = hang
         return self._with(HUNG, f"{said}: {hang.text}", trace)
 
     def _answer(self, state: str, said: str) -> Outcome:
+        self._unknown = self._runner.unknown_names()
         trace = self._tracer.finish(said) if self._tracer else None
         return self._with(state, said, trace)
 
     def _with(self, state: str, said: str, trace: Optional[Trace]) -> Outcome:
         report = self._report
         if report is None and state == HUNG:
-            return Outcome(state, said, None)
+            why = f"; {UNWATCHED}" if self._nothing_watched else ""
+            return Outcome(state, f"{said}{why}", None)
         if report is None:
             why = self._why or self._not_enough()
             return Outcome(state, f"{said}; {why}", None)
@@ -211,12 +265,20 @@ class Performance:
 
     def _not_enough(self) -> str:
         place, wanted = self._order.place, self._order.hits
+        if self._nothing_watched:
+            return UNWATCHED
         if not place:
             return "no interpreted call was seen"
+        if place in self._unknown:
+            return f"{place} was not hit: no function of the program has that name"
         if not self._hits:
             return f"{place} was not hit"
         times = "once" if self._hits == 1 else f"{self._hits} times"
         return f"{place} was hit {times}, not {wanted}"
+
+    @property
+    def _nothing_watched(self) -> bool:
+        return set(self._unknown) >= set(NAMES)
 
     def _inspected(self) -> Optional[Report]:
         """The report of here, if there is anything here to be reported."""

@@ -92,6 +92,10 @@ class Runner(Protocol):
     def drop_names(self) -> None:
         """Take those away again."""
 
+    def unknown_names(self) -> Sequence[str]:
+        """Those of `add_names` that are no function's, in any library that was loaded
+        up to now, or up to the end of the process."""
+
     def read(self, address: int, size: int) -> bytes:
         """Memory as it is now, or Unreadable."""
 

@@ -97,14 +97,18 @@ class Tracer:
             lines.append(f"call: no symbol of {helper}; told by return addresses")
         return lines
 
-    def run(self, pause: Optional[Pause] = None) -> Stop:
+    def run(self, pause: Optional[Pause] = None, early: Optional[float] = None) -> Stop:
         """Until the end, or until `pause` says so of something that was seen: the
-        words of the stop are PAUSED then, and the next `run` goes on."""
+        words of the stop are PAUSED then, and the next `run` goes on. Where nothing
+        is watched up to the time `early`, as if that were the end of the time."""
         if self._until is None and self._wish.timeout is not None:
             self._until = time.monotonic() + self._wish.timeout
         while True:
             self._paused = False
-            stop = self._runner.run(lambda hit: self._take(hit, pause), self._until)
+            until = self._until
+            if early is not None and self.watching.awaited:
+                until = early if until is None else min(early, until)
+            stop = self._runner.run(lambda hit: self._take(hit, pause), until)
             here = stop.reason == AT_POINT
             if here and stop.said == BY_NAME:
                 self.watching.loaded(self._memory())

@@ -141,15 +141,19 @@ class GdbRunner:
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
                     memory = read_piece(self.read, start, piece.size)
-                stay = self._on_hit(Hit(point, thread.num, values, memory))
+                if self._on_hit(Hit(point, thread.num, values, memory)):
+                    self._stop = Stop(AT_POINT, point.kind)
+                elif passed(self._deadline) and self._emulator is None:
+                    self._stop = Stop(TIME_UP, "time is up")
+                else:
+                    return False
+            except KeyboardInterrupt:
+                self._stop = Stop(INTERRUPTED, INTERRUPTED)
             except Exception as error:
-                # gdb would print it and go on; it is raised again after the stop.
-                self._error, stay = error, True
-            if stay:
-                self._stop = Stop(AT_POINT, point.kind)
-            elif passed(self._deadline) and self._emulator is None:
-                self._stop, stay = Stop(TIME_UP, "time is up"), True
-            return stay
+                # gdb would print it and stop for it as at the user's own break point;
+                # it is raised again after the stop.
+                self._error, self._stop = error, Stop(AT_POINT, point.kind)
+            return True
 
         return hit
 

@@ -158,9 +158,10 @@ class LldbRunner:
         self._at = thread
         try:
             stay = self._on_hit(self._record(point, frame))
+            late = not stay and passed(self._deadline) and self._emulator is None
         except Exception as error:
             # lldb would print it and go on; it is raised again after the stop.
-            self._error, stay = error, True
+            self._error, stay, late = error, True, False
         finally:
             self._at = None
         self._signalled = 0
@@ -168,7 +169,7 @@ class LldbRunner:
             self._stay_at(thread, Stop(AT_POINT, point.kind))
         elif self._asked:
             self._stay, stay = Stop(INTERRUPTED, INTERRUPTED), True
-        elif passed(self._deadline) and self._emulator is None:
+        elif late:
             self._stay, stay = Stop(TIME_UP, "time is up"), True
         self._let_go = not stay
         return stay

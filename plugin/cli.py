@@ -69,7 +69,7 @@ def _replay(options: argparse.Namespace) -> int:
     if options.json:
         print(to_json(report))
     elif not to_stdout(options):
-        detail = Detail(everything=options.all, code=options.bytes)
+        detail = Detail(options.all, options.bytes, "thunk-inspect replay")
         print(render(report, terminal_style(), detail))
     return int(options.status)
 

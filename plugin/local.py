@@ -187,7 +187,7 @@ def thread_state(pid: int, thread: int) -> str:
         status = Path(f"/proc/{pid}/task/{thread}/stat").read_text("utf-8", "replace")
     except OSError:
         return ""
-    return status.rpartition(")")[2].split()[0]
+    return next(iter(status.rpartition(")")[2].split()), "")
 
 
 def living_thread(pid: int) -> Optional[int]:

@@ -37,6 +37,8 @@ class Detail:
     """The evidence of every check."""
     code: bool = False
     """The instructions even when all is well."""
+    command: str = "thunk-inspect"
+    """What is typed to have it, for the hint at its end."""
 
 
 def render(report: Report, style: Style = PLAIN, detail: Detail = Detail()) -> str:
@@ -195,7 +197,8 @@ def _checks(page: Page, report: Report, detail: Detail) -> None:
             _unfold(page, folded(check, claims))
         return
     _failures(page, report)
-    page.text("", ("(thunk-inspect --all shows the evidence of every check)", "dim"))
+    hint = f"({detail.command} --all shows the evidence of every check)"
+    page.text("", (hint, "dim"))
 
 
 def _failures(page: Page, report: Report) -> None:

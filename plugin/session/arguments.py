@@ -43,6 +43,7 @@ def add_run(commands: Any) -> argparse.ArgumentParser:
         metavar="S",
         help="seconds that it may run (60)",
     )
+    parser.add_argument("--all", action="store_true", help="every check's evidence")
     add_options(parser)
     parser.add_argument("program", metavar="PROGRAM")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")

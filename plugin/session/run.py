@@ -15,7 +15,7 @@ from typing import Optional
 
 from ..report.model import Report
 from ..report.page import Style
-from ..report.text import render
+from ..report.text import Detail, render
 from ..report.trace import render_trace
 from ..report.written import to_stdout, write_files
 from ..status import STATUS, UNREACHED, USAGE_ERROR
@@ -210,7 +210,9 @@ def finish(outcome: Outcome, options: argparse.Namespace, style: Style) -> int:
     try:
         write_files(report, options)
         if not to_stdout(options):
-            print(_text(report, style))
+            print(
+                _text(report, style, options.all)
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -220,8 +222,9 @@ def finish(outcome: Outcome, options: argparse.Namespace, style: Style) -> int:
     return status
 
 
-def _text(report: Report, style: Style) -> str:
-    text = render(report, style)
+def _text(report: Report, style: Style, everything: bool) -> str:
+    detail = Detail(everything, command="thunk-inspect run")
+    text = render(report, style, detail)
     if report.trace:
         text += "\n" + render_trace(report.trace, style)
     return text

@@ -64,14 +64,32 @@ def function_at(memory: Memory, address: int) -> Function:
     """The function object at an address, whose thunk was generated; ThunkError for
     anything else. Its block is found from itself, wherever the process is stopped."""
     locator = locator_for(memory)
+    function = _with_thunk(locator, address)
+    if function:
+        return function
+    # At the interpreter's first instruction a function is one step farther.
+    first = _word(memory, address)
+    if first and _with_thunk(locator, first):
+        raise ThunkError(f"{address:#x} is a layout: give its function {first:#x}")
+    raise ThunkError(
+        f"no function with a thunk at {address:#x}: never called, or jitted"
+    )
+
+
+def _with_thunk(locator: Locator, address: int) -> Optional[Function]:
     thunk = locator.of_function(address)
-    offsets = prove_block(memory, thunk).offsets if thunk else None
-    function = try_function(memory, address, offsets)
+    offsets = prove_block(locator.memory, thunk).offsets if thunk else None
+    function = try_function(locator.memory, address, offsets)
     if thunk is None or function is None or thunk.stub_number(function.stub) is None:
-        raise ThunkError(
-            f"no function with a thunk at {address:#x}: never called, or jitted"
-        )
+        return None
     return function
+
+
+def _word(memory: Memory, address: int) -> Optional[int]:
+    try:
+        return memory.word(address)
+    except ThunkError:
+        return None
 
 
 def locator_for(memory: Memory) -> Locator:

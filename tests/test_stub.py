@@ -4,8 +4,13 @@ import re
 
 import pytest
 
+from blocks import RECIPES, emit
+from fakes import FakeTarget
+from following import BASE, INTERPRETER_AT, OFFSETS
 from sessions import DISPATCH_REGISTER, Session
-from thunk_inspect.arch import ARCHES
+from thunk_inspect.arch import ARCHES, WORD
+from thunk_inspect.inspection import function_at
+from thunk_inspect.target import Memory, ThunkError
 
 FUNCTION = {"aarch64": "$x0", "x86_64": "$rdi"}
 CONVENTION = {"aarch64": "homing", "x86_64": "sysv"}
@@ -34,6 +39,39 @@ def test_what_is_no_function(session: Session) -> None:
         error = session.run(f"thunk-stub {expression}").error
         assert "no function with a thunk at 0x" in error
         assert len(error.strip().splitlines()) == 1
+
+
+FUNCTION_AT, INFO, BODY, TYPE, LAYOUT = (0x10000 * n for n in range(1, 6))
+
+
+def with_a_function() -> Memory:
+    """A block, a function of it, and a layout of that."""
+    words = {address: [0] * 16 for address in (FUNCTION_AT, INFO, BODY, TYPE, LAYOUT)}
+    for address, offset, value in (
+        (FUNCTION_AT, WORD, TYPE),
+        (FUNCTION_AT, OFFSETS[0], INFO),
+        (INFO, 0, BASE),
+        (INFO, OFFSETS[1], BODY),
+        (BODY, 2 * WORD, INFO),
+        (BODY, OFFSETS[2], BASE + 0xFB8),
+        (TYPE, WORD, 0x1000),
+        (LAYOUT, 0, FUNCTION_AT),
+    ):
+        words[address][offset // WORD] = value
+    pieces = {BASE: emit(RECIPES["arm64-unix"], BASE, INTERPRETER_AT, OFFSETS)}
+    for address, values in words.items():
+        pieces[address] = b"".join(value.to_bytes(WORD, "little") for value in values)
+    return Memory(FakeTarget(pieces))
+
+
+def test_a_layout_is_no_function() -> None:
+    memory = with_a_function()
+    assert function_at(memory, FUNCTION_AT).stub == BASE + 0xFB8
+    with pytest.raises(ThunkError, match="0x50000 is a layout: .* function 0x10000"):
+        function_at(memory, LAYOUT)
+    for address in (INFO, BODY, LAYOUT + WORD, 0x999000):
+        with pytest.raises(ThunkError, match="never called, or jitted"):
+            function_at(memory, address)
 
 
 def test_in_gdbs_expressions(gdb: Session) -> None:

@@ -210,9 +210,7 @@ def finish(outcome: Outcome, options: argparse.Namespace, style: Style) -> int:
     try:
         write_files(report, options)
         if not to_stdout(options):
-            print(
-                _text(report, style, options.all)
-            )
+            print(_text(report, style, options.all))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -222,7 +222,10 @@ def test_a_home_that_cannot_be_written(console: Console, tmp_path: Path) -> None
 
 def test_a_file_that_is_none(console: Console, tmp_path: Path) -> None:
     (tmp_path / ".gdbinit").mkdir()
-    refused(console, tmp_path)
+    for option in ("--write", "--remove"):
+        assert "no plain file" in refused(console, tmp_path, option)
+    answer = console("setup", "--gdb", home=tmp_path)
+    assert answer.returncode == 0 and not answer.stderr
     (tmp_path / ".gdbinit").rmdir()
     os.mkfifo(tmp_path / ".gdbinit")
     assert "no plain file" in refused(console, tmp_path)

@@ -52,10 +52,12 @@ def read(path: Path) -> Optional[Content]:
         return None
     except OSError as error:
         raise ThunkError(f"cannot read {path}: {error.strerror}") from None
+    info = os.fstat(number)
+    if not stat.S_ISREG(info.st_mode):
+        # `open` below takes no folder, and says so by the file's number only.
+        os.close(number)
+        raise ThunkError(f"cannot read {path}: it is no plain file; move it away")
     with open(number, "rb") as file:
-        info = os.fstat(number)
-        if not stat.S_ISREG(info.st_mode):
-            raise ThunkError(f"cannot read {path}: it is no plain file")
         if info.st_uid != os.geteuid():
             raise _not_yours(path, "a file")
         return Content(file.read(), stat.S_IMODE(info.st_mode))

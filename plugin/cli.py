@@ -15,7 +15,7 @@ from .inspection import inspect
 from .install.doctor import add_doctor
 from .install.setup import add_setup
 from .report.as_json import to_json
-from .report.page import Style
+from .report.page import Style, colourless
 from .report.text import Detail, render
 from .report.written import add_options, to_stdout, write_files
 from .session.arguments import add_run
@@ -97,10 +97,10 @@ def _number(text: Optional[str]) -> Optional[int]:
 
 
 def terminal_style() -> Style:
-    """How output may look here: colour only on a terminal and without NO_COLOR."""
+    """How output may look here: colour only on a terminal that is to have it."""
     import shutil
 
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stdout.isatty() and not colourless(os.environ)
     width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
     unicode = "UTF" in (sys.stdout.encoding or "").upper()
     return Style(max(40, min(width, 120)), colour, unicode)

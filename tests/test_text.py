@@ -222,13 +222,14 @@ def in_a_terminal(path: Path, **env: str) -> str:
     return said.decode()
 
 
-def test_no_color_is_obeyed(saved_text: str, tmp_path: Path) -> None:
+def test_what_wants_no_colour_gets_none(saved_text: str, tmp_path: Path) -> None:
     path = tmp_path / "snapshot.json"
     path.write_text(saved_text)
     coloured = in_a_terminal(path)
     assert ESCAPE in coloured
-    plain = in_a_terminal(path, NO_COLOR="1")
-    assert ESCAPE not in plain and plain.startswith(VERDICTS)
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        plain = in_a_terminal(path, **env)
+        assert ESCAPE not in plain and plain.startswith(VERDICTS)
 
 
 def test_names_cannot_speak_to_the_terminal(saved: Document) -> None:

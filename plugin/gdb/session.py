@@ -9,7 +9,7 @@ import gdb
 
 from ..answering import now
 from ..local import is_dead
-from ..report.page import Style, utf8_locale
+from ..report.page import Style, colourless, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .connection import LINE
@@ -51,7 +51,7 @@ class GdbSession:
 
     def style(self) -> Style:
         width = gdb.parameter("width") or 80
-        plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        plain = colourless(os.environ) or not sys.stdout.isatty()
         colour = bool(gdb.parameter("style enabled")) and not plain
         charset = str(gdb.parameter("host-charset"))
         unicode = "UTF" in charset.upper() or utf8_locale(os.environ)

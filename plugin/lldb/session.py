@@ -9,7 +9,7 @@ from typing import Any, Optional
 import lldb
 
 from ..answering import now
-from ..report.page import Style, utf8_locale
+from ..report.page import Style, colourless, utf8_locale
 from ..settings import COLOUR
 from ..target import MASK64, ThunkError
 from .connection import line_to
@@ -80,7 +80,7 @@ class LldbSession:
         return symbol_start(target, name)
 
     def style(self) -> Style:
-        plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+        plain = colourless(os.environ) or not sys.stdout.isatty()
         colour = bool(self._debugger.GetUseColor()) and not plain
         width = int(self._debugger.GetTerminalWidth() or 80)
         return Style(

@@ -35,6 +35,11 @@ def utf8_locale(environment: Mapping[str, str]) -> bool:
     return "UTF-8" in chosen.upper() or "UTF8" in chosen.upper()
 
 
+def colourless(environment: Mapping[str, str]) -> bool:
+    """Whether the user wants no colour, or the terminal knows none."""
+    return "NO_COLOR" in environment or environment.get("TERM") == "dumb"
+
+
 def width_of(text: str) -> int:
     """Columns that a text takes."""
     if text.isascii():

@@ -8,7 +8,7 @@ packages of the others are missing.
 import argparse
 import os
 import sys
-from typing import Optional
+from typing import Any, Optional
 
 from .dependencies import FOR_RUN, ready
 from .inspection import inspect
@@ -22,6 +22,7 @@ from .session.arguments import add_run
 from .snapshot import load_snapshot
 from .status import STATUS, USAGE_ERROR
 from .target import ThunkError, one_line
+from .version import VERSION
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
@@ -40,12 +41,27 @@ def main(arguments: Optional[list[str]] = None) -> int:
         return USAGE_ERROR
 
 
+class _Command(argparse.ArgumentParser):
+    """One command's words. What is too much is told with this command's usage: argparse
+    by itself would show the one that names the commands."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return options, rest
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="thunk-inspect",
         description="Judges ChakraCore's dynamic interpreter thunks.",
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    version = f"thunk-inspect {VERSION}"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=_Command
+    )
     replay = commands.add_parser("replay", help="judge a snapshot file")
     replay.add_argument("file")
     replay.add_argument("address", nargs="?", help="of a block or a function object")

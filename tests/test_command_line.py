@@ -1,15 +1,21 @@
 """What is typed at a shell, and what it is answered; nothing is run or inspected."""
 
+import re
+
 import pytest
 
 from blocks import RECIPES, emit
-from fakes import FakeTarget
+from fakes import FakeSession, FakeTarget
 from following import BASE, INTERPRETER_AT, OFFSETS, SP
-from thunk_inspect.cli import _parser
+from programs import ROOT
+from thunk_inspect.cli import _parser, main
+from thunk_inspect.commands.base import UsageError
+from thunk_inspect.commands.run import run_command
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.page import Style
 from thunk_inspect.session.run import finish
 from thunk_inspect.session.seam import EXITED, Outcome
+from thunk_inspect.version import VERSION
 
 
 def answered(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -26,3 +32,44 @@ def test_what_a_hint_names_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     short, whole = answered(capsys), answered(capsys, "--all")
     assert hint in short and hint not in whole
     assert len(whole) > 2 * len(short)
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [("run", "--foo x"), ("setup", "--wirte"), ("doctor", "-x"), ("replay", "a b c")],
+)
+def test_wrong_words_are_told_with_the_commands_usage(
+    capsys: pytest.CaptureFixture[str], command: str, words: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, *words.split()])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: thunk-inspect {command} ")
+    assert f"thunk-inspect {command}: error: unrecognized arguments: " in said
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert not ended.value.code
+    assert capsys.readouterr().out == f"thunk-inspect {VERSION}\n"
+    assert re.search(rf"\b{re.escape(VERSION)}\b", (ROOT / "CHANGELOG.md").read_text())
+
+
+@pytest.mark.parametrize(
+    "name, line, said",
+    [
+        (
+            "thunk-settings",
+            "color off",
+            "'color' is none of colour, arguments, block-size",
+        ),
+        ("thunk-trace", "--only x", "argument --only: invalid choice: 'x'; see help"),
+    ],
+)
+def test_a_wrong_choice_names_the_right_ones(name: str, line: str, said: str) -> None:
+    """Where the line has room for them."""
+    with pytest.raises(UsageError, match=re.escape(said)) as error:
+        run_command(name, line, FakeSession({}, {}))
+    assert len(f"error: {name}: {error.value}") <= 80

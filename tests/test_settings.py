@@ -61,7 +61,7 @@ def test_shown_and_set(session: Session) -> None:
     error = session.run("thunk-settings arguments none").error
     assert "arguments is auto or a number from 1 to 4096, not 'none'" in error
     error = session.run("thunk-settings lunch").error
-    assert "see help thunk-settings" in error
+    assert "'lunch' is none of colour, arguments, block-size" in error
     assert not session.run("thunk-settings arguments auto").error
     assert shown(session) == before
 

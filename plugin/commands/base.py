@@ -27,8 +27,12 @@ class Parser(argparse.ArgumentParser):
         if required:
             message = f"{names} is missing"
         see = f"see help {self.prog}"
-        told = (f"{message}; usage: {self.usage}", f"{message}; {see}")
-        short = message.partition(" (choose from ")[0]
+        short, _, choices = message.partition(" (choose from ")
+        told = [f"{message}; usage: {self.usage}", f"{message}; {see}"]
+        if choices:
+            given = short.partition("invalid choice: ")[2]
+            known = choices.replace("'", "").rstrip(")")
+            told = [f"{given} is none of {known}"]
         raise UsageError(next(filter(self._fits, told), f"{short}; {see}"))
 
     def _fits(self, message: str) -> bool:

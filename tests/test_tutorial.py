@@ -35,7 +35,7 @@ MASKS = (
     (r"0x[0-9a-f]+", "0x#"),
     (r"\b[0-9a-f]{8}\b", "code"),
     (r"(?<=\w)\+\d+(?= |\)|$)", "+#"),
-    (r"\bsaved \d+ bytes", "saved # bytes"),
+    (r"\bsaved (\d+|N) bytes", "saved # bytes"),
     (r"\.[ch]:\d+", ".c:#"),
     (r"\bat \S*/", "at "),
     (r"(?<= ):\d+", ":#"),

@@ -13,6 +13,7 @@ from debuggers import DRIVERS, Gdb
 from programs import DEADLINE, ENVIRONMENT, ROOT, fixture, need, wait_until
 from thunk_inspect import dependencies
 from thunk_inspect.install import debugger
+from thunk_inspect.install import doctor as doctoring
 from thunk_inspect.install.wiring import GDB
 
 SITE = Path(dependencies.__file__).parent.parent / ".venv" / "lib"
@@ -84,7 +85,7 @@ def test_all_is_well_here() -> None:
     good = {"Python", "gdb", "gdb-multiarch", "lldb-19", "qemu-aarch64"}
     assert {found[name] for name in good} == {"✓"}
     assert found["aarch64-linux-gnu-gcc"] == "✓"
-    assert "mend: thunk-inspect setup --gdb --write" in done.stdout
+    assert f"mend: {sys.executable} {ROOT / 'plugin'} setup --gdb" in done.stdout
     lines = done.stdout.splitlines()
     assert max(len(line) for line in lines if "mend: " not in line) < 80
     for line, following in zip(lines, lines[1:]):
@@ -100,6 +101,27 @@ def test_the_mend_is_a_line_that_can_be_typed(tmp_path: Path) -> None:
         tools = f"{path}:/usr/bin:/bin"
         said = run(installed, "doctor", PATH=tools, HOME=str(tmp_path)).stdout
         assert f"mend: {typed} setup --gdb --write" in said
+
+
+def test_the_mend_is_typed_as_this_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/opt/python3")
+    monkeypatch.setattr(sys, "argv", ["a b/plugin"])
+    assert doctoring.command() == "/opt/python3 'a b/plugin'"
+    here = tmp_path / "python3"
+    here.touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(here))
+    assert doctoring.command() == "python3 'a b/plugin'"
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", "thunk_inspect")
+    assert doctoring.command() == "python3 -m thunk_inspect"
+    # Another one that is on PATH is not this one.
+    (tmp_path / "thunk-inspect").touch(0o755)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/thunk-inspect"])
+    assert doctoring.command() == ".venv/bin/thunk-inspect"
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "thunk-inspect")])
+    assert doctoring.command() == "thunk-inspect"
 
 
 @pytest.mark.parametrize("name", DRIVERS)

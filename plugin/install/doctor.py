@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from .wiring import GDB, LLDB, Wiring
 GOOD, BAD, ABSENT = "✓", "✗", "–"
 ASCII = {GOOD: "ok", BAD: "NO", ABSENT: "-"}
 NAME = "thunk-inspect"
+PACKAGE = "thunk_inspect"
 FIRM = "\N{NO-BREAK SPACE}"
 WHAT, WIDTH = 30, 79
 """Columns of what was looked at, and of a line."""
@@ -128,16 +130,24 @@ def of_init_file(wiring: Wiring) -> Finding:
         ABSENT,
         what,
         "does not load the commands",
-        f"{_command()} setup --{wiring.debugger} --write",
+        f"{command()} setup --{wiring.debugger} --write",
     )
 
 
-def _command() -> str:
-    """`thunk-inspect` as it has to be typed to be this one."""
-    typed = sys.argv[0]
-    if Path(typed).name == NAME and shutil.which(NAME) is None:
-        return typed
-    return NAME
+def command() -> str:
+    """What has to be typed for this very command: as it was, where it is not the one
+    that PATH leads to, or was started by its folder or as a module."""
+    typed = Path(sys.argv[0])
+    if typed.name == NAME:
+        found = shutil.which(NAME)
+        same = found is not None and os.path.realpath(found) == os.path.realpath(typed)
+        return NAME if same else shlex.quote(str(typed))
+    python = sys.executable
+    if shutil.which(Path(python).name) == python:
+        python = Path(python).name
+    if getattr(sys.modules.get("__main__"), "__package__", "") == PACKAGE:
+        return f"{shlex.quote(python)} -m {PACKAGE}"
+    return f"{shlex.quote(python)} {shlex.quote(str(typed))}"
 
 
 def of_tool(name: str, purpose: str) -> Finding:

@@ -8,6 +8,7 @@ from blocks import RECIPES, emit
 from fakes import FakeSession, FakeTarget
 from following import BASE, INTERPRETER_AT, OFFSETS, SP
 from programs import ROOT
+from thunk_inspect.chakra.locate import NotFound
 from thunk_inspect.cli import _parser, main
 from thunk_inspect.commands.base import UsageError
 from thunk_inspect.commands.run import run_command
@@ -73,3 +74,12 @@ def test_a_wrong_choice_names_the_right_ones(name: str, line: str, said: str) ->
     with pytest.raises(UsageError, match=re.escape(said)) as error:
         run_command(name, line, FakeSession({}, {}))
     assert len(f"error: {name}: {error.value}") <= 80
+
+
+def test_where_there_is_no_thunk() -> None:
+    """What to do is told, on one line with what lldb puts before it."""
+    target = FakeTarget({}, {"pc": 0x1000, "sp": SP})
+    for address, said in ((None, "stop ChakraCore in a call"), (0x1234, "thunk-find")):
+        with pytest.raises(NotFound, match=said) as error:
+            inspect(target, address)
+        assert len(f"error: thunk-inspect: {error.value}") <= 80

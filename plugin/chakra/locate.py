@@ -81,9 +81,7 @@ class Locator(Blocks):
         if thunk:
             by = "the address given is a function object of it"
             return Found(thunk, by, function=address)
-        raise NotFound(
-            f"no thunk at {address:#x}: give a block's or function's address"
-        )
+        raise NotFound(f"no thunk at {address:#x}: see thunk-find for blocks")
 
     def here(self) -> Found:
         """The block that matters where the thread is stopped."""
@@ -100,7 +98,7 @@ class Locator(Blocks):
             if found:
                 return found
         tried = "pc, stack or scan" if self.memory.regions() else "pc or stack"
-        raise NotFound(f"no thunk found by {tried}: stop in interpreted code")
+        raise NotFound(f"no thunk by {tried}: stop ChakraCore in a call")
 
     def _in_modules(self) -> Optional[Found]:
         """A port may have its blocks in its own image."""

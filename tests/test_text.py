@@ -17,8 +17,9 @@ from sessions import Session
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.page import Style
 from thunk_inspect.report.text import Detail, render
-from thunk_inspect.report.trace import render_event
+from thunk_inspect.report.trace import render_event, render_trace
 from thunk_inspect.snapshot import SnapshotTarget
+from thunk_inspect.trace.model import Hang, Sample, Trace
 
 ESCAPE = "\x1b"
 VERDICTS = ("SOUND", "BROKEN", "UNDECIDED")
@@ -144,6 +145,19 @@ def test_an_instruction_is_blamed_once_for_an_event() -> None:
     lines = " ".join(render_event(one, Style()).split())
     assert lines.count("add x0, sp") == 1 and "br x3" in lines
     assert all(word in lines for word in words)
+
+
+def test_a_place_of_a_hang_is_shown_once() -> None:
+    """With how often it was met, however the looks alternate."""
+    places = [Sample(1, pc, "here", None) for pc in (8, 12, 8, 8, 12)]
+    hang = Hang("thunk", "loops", ["ret"], places)
+    text = render_trace(Trace(hang=hang), Style())
+    shown = [
+        line.strip() for line in text.splitlines() if "here" in line and "0x" in line
+    ]
+    assert shown == ["0x8 here, at 3 of 5 looks", "0xc here, at 2 of 5 looks"]
+    alone = render_trace(Trace(hang=Hang("thunk", "", (), places[:1])), Style())
+    assert "0x8 here\n" in f"{alone}\n"
 
 
 def test_where_the_caller_is_made() -> None:

@@ -1,6 +1,6 @@
 """A trace as text: a line for each event, and a summary at the end."""
 
-import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
@@ -113,9 +113,9 @@ def _hang(page: Page, hang: Hang) -> None:
     page.wrapped("hang", hang.text, FAIL)
     for line in hang.instructions:
         page.wrapped("", line)
-    for line, same in itertools.groupby(map(_sample, hang.samples)):
-        count = len(list(same))
-        page.wrapped("", f"{line}, {count} times in a row" if count > 1 else line)
+    looks = len(hang.samples)
+    for line, count in Counter(map(_sample, hang.samples)).items():
+        page.wrapped("", f"{line}, at {count} of {looks} looks" if looks > 1 else line)
 
 
 def _sample(sample: Sample) -> str:

@@ -31,7 +31,7 @@ from ..trace.points import (
     unwatched,
 )
 from .native import native_process, registers_at
-from .target import GdbTarget, PassingTarget, address_of
+from .target import GdbTarget, PassingTarget
 from .unwinder import resting
 
 NO_INTERRUPT = "--timeout interrupts by SIGINT: say `handle SIGINT stop nopass` first"
@@ -101,7 +101,7 @@ class GdbRunner:
             gdb.events.new_objfile.connect(self._look_for_names)
 
     def _look_for_names(self, event: Any) -> None:
-        for name in [one for one in self._awaited if address_of(one) is not None]:
+        for name in [one for one in self._awaited if _is_known(one)]:
             self._awaited.remove(name)
             self._names.append(_Break(f"-qualified -function {name}", lambda: True))
 
@@ -308,6 +308,16 @@ def _values(names: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
         with contextlib.suppress(gdb.error):
             values[name] = int(gdb.parse_and_eval(f"${name}")) & MASK64
     return values
+
+
+def _is_known(name: str) -> bool:
+    """Whether gdb knows a function of this linkage name. Not by a command: one that is
+    executed within `continue`, as libraries are loaded, makes gdb forget to wait."""
+    try:
+        gdb.decode_line(name)
+    except gdb.error:
+        return False
+    return True
 
 
 def _can_interrupt() -> bool:

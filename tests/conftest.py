@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-from collections import Counter
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
 import pytest
 
+from choosing import leave_the_rest
 from debuggers import DEBUGGERS
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document, validated
@@ -35,24 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--in", choices=list(DEBUGGERS), help="only what runs in this one")
 
 
-def _share_out(items: "List[pytest.Item]") -> None:
-    """`share(n)`: of a test's cases, which come in their order, one in n is for `make
-    test`, and the others are `long`."""
-    met: Counter[str] = Counter()
-    for item in items:
-        mark = item.get_closest_marker("share")
-        if mark and not item.get_closest_marker("long"):
-            name = item.nodeid.partition("[")[0]
-            if met[name] % mark.args[0]:
-                item.add_marker(pytest.mark.long)
-            met[name] += 1
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: "List[pytest.Item]"
 ) -> None:
-    _share_out(items)
+    leave_the_rest(items)
     wanted = config.getoption("--in")
     if wanted:
         dropped = [item for item in items if not _runs_in(item, wanted)]

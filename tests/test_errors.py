@@ -55,7 +55,7 @@ def test_with_a_program_that_does_not_run_yet(session: Session) -> None:
     "arch, convention", [("aarch64", "homing"), ("x86_64", "sysv")]
 )
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.share(3)
+@pytest.mark.cover("session command", "session arch")
 def test_after_the_process_ended(
     session: Session, tmp_path: Path, command: str, arch: str, convention: str
 ) -> None:

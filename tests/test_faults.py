@@ -150,8 +150,9 @@ def test_every_variant_of_the_fixture_is_tested(arch: str) -> None:
     assert sorted(map(tuple, variants(arch))) == sorted(VARIANTS[arch])
 
 
+# All of them here, where a case is one gdb and ten reports. Traces, scripted sessions
+# and snapshots take fewer: to what the verdict is they add nothing.
 @pytest.mark.parametrize("arch, convention, fault", cases())
-@pytest.mark.share(3)
 def test_fault(gdb: Session, arch: str, convention: str, fault: str) -> None:
     judge_calls(gdb, arch, convention, fault)
 
@@ -174,7 +175,7 @@ IN_LLDB = [
     "arch, convention", [("aarch64", "caller-stack"), ("x86_64", "sysv")]
 )
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.share(3)
+@pytest.mark.cover("arch", "count")
 def test_at_the_header_the_callers_own_callinfo_is_known(
     gdb: Session, arch: str, convention: str, count: str
 ) -> None:
@@ -184,7 +185,6 @@ def test_at_the_header_the_callers_own_callinfo_is_known(
 
 
 @pytest.mark.parametrize("arch, convention, fault", IN_LLDB)
-@pytest.mark.share(3)
 def test_fault_in_lldb(lldb: Session, arch: str, convention: str, fault: str) -> None:
     judge_calls(lldb, arch, convention, fault)
 
@@ -220,7 +220,7 @@ def test_a_process_that_hangs(session: Session, convention: str) -> None:
         ("x86_64", "windows", "target-outside"),
     ],
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention", "fault")
 def test_a_process_that_crashed(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:

@@ -195,7 +195,6 @@ def check_look(look: Look) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.share(3)
 def test_how_it_looks(reports: Dict[str, Report], chromium: Browser, name: str) -> None:
     chromium.open(render(reports[name]))
     for look in chromium.looks():

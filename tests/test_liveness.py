@@ -97,7 +97,7 @@ def interrupted(
 
 @pytest.mark.parametrize("debugger", ["gdb", "lldb"])
 @pytest.mark.parametrize("command", ["thunk-find", "thunk-inspect"])
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "command")
 def test_a_long_search(debugger: str, command: str, tmp_path: Path) -> None:
     huge = built(tmp_path, "huge", HUGE)
     terminal = typed(debugger, huge, "ready", "", tmp_path / "out")
@@ -156,7 +156,7 @@ int main(int argc, char **argv)
 @pytest.mark.parametrize(
     ("how", "ended"), [("self", 3), ("true", 0), ("exit", 7), ("threads", 3)]
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "how")
 def test_another_program_or_threads(session: Session, how: str, ended: int) -> None:
     """In the middle of a trace the process becomes another, or its threads change."""
     start(session, built(session.folder.parent, "exec", EXEC), how)
@@ -229,7 +229,7 @@ def silent(session: Session) -> "Iterator[Session]":
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.share(5)
+@pytest.mark.cover("session", "command")
 def test_a_stub_that_says_no_more(silent: Session, command: str) -> None:
     """The first thing that nobody answers is the last that a command asks for: the
     others would each take as long."""

@@ -59,7 +59,7 @@ def run_bytes(*words: object, **streams: Any) -> "subprocess.CompletedProcess[by
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_a_program_that_never_comes_to_a_call(
     console: Console, programs: Dict[str, Path], debugger: str, arch: str
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_program_that_never_comes_to_a_call(
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_arguments_arrive_as_they_are(
     programs: Dict[str, Path], debugger: str, arch: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_arguments_arrive_as_they_are(
 
 @EVERYWHERE
 @pytest.mark.parametrize("shell", ["/usr/bin/fish", ""])
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch", "shell")
 def test_the_environment_arrives(
     programs: Dict[str, Path], debugger: str, arch: str, shell: str
 ) -> None:
@@ -98,7 +98,7 @@ def test_the_environment_arrives(
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_streams_keep_their_place_and_order(
     programs: Dict[str, Path], tmp_path: Path, debugger: str, arch: str
 ) -> None:
@@ -122,7 +122,7 @@ def test_streams_apart(console: Console, programs: Any, debugger: str) -> None:
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_a_closed_pipe(debugger: str, arch: str) -> None:
     """The reader of our output has gone: no traceback, and the same status."""
     convention = {"x86_64": "sysv", "aarch64": "homing"}[arch]
@@ -147,7 +147,7 @@ def test_a_closed_pipe(debugger: str, arch: str) -> None:
         ("aarch64", "caller-stack", "regs-only", 1),
     ],
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger arch", "fault")
 def test_a_traced_program(
     console: Console,
     tmp_path: Path,
@@ -202,7 +202,7 @@ def test_the_engine(console: Console, debugger: str) -> None:
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_no_time_at_all(
     console: Console, programs: Dict[str, Path], debugger: str, arch: str
 ) -> None:
@@ -260,7 +260,7 @@ def test_a_dynamic_program_of_another_machine(
 
 @EVERYWHERE
 @pytest.mark.parametrize("name", ["plain", "a b'c\"d$e"])
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger name", "arch")
 def test_awkward_folders(
     programs: Dict[str, Path], debugger: str, arch: str, name: str
 ) -> None:
@@ -276,7 +276,7 @@ def test_awkward_folders(
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_a_terminal(programs: Dict[str, Path], debugger: str, arch: str) -> None:
     """The program has ours, and while we wait a line there tells so."""
     ours, its = pty.openpty()

@@ -51,7 +51,7 @@ def said(answer: "subprocess.CompletedProcess[str]") -> str:
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_the_debugger_is_killed(
     start: Starter, programs: Dict[str, Path], debugger: str, arch: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_the_program_is_killed(
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "arch")
 def test_we_are_killed(
     start: Starter, programs: Dict[str, Path], debugger: str, arch: str
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_debugger_that_does_not_answer(
 
 @EVERYWHERE
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger number", "arch number")
 def test_we_are_told_to_stop(
     start: Starter,
     programs: Dict[str, Path],

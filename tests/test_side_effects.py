@@ -172,7 +172,7 @@ def set_up(session: Session, arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
-@pytest.mark.share(2)
+@pytest.mark.cover("session", "arch")
 def test_nothing_is_another(session: Session, arch: str) -> None:
     set_up(session, arch)
     names = HERE[session.name]

@@ -52,7 +52,7 @@ def check_replay(session: Session) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, fault", CALLS)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention", "fault")
 def test_replay_at_the_header(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_replay_at_the_header(
 
 @pytest.mark.parametrize("arch, convention, fault", SOUND)
 @pytest.mark.parametrize("place", ["interpreter", "depth_5"])
-@pytest.mark.share(3)
+@pytest.mark.cover("session place", "session convention")
 def test_replay_further_on(
     session: Session, arch: str, convention: str, fault: str, place: str
 ) -> None:

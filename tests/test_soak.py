@@ -12,7 +12,7 @@ COUNT = {"moves": 200, "error": 100, "trace": 200}
 
 
 @pytest.mark.parametrize("kind", COUNT)
-@pytest.mark.share(2)
+@pytest.mark.cover("session", "kind")
 def test_nothing_piles_up(session: Session, kind: str) -> None:
     start(session)
     found = soak(session, KINDS[kind], COUNT[kind])
@@ -29,7 +29,6 @@ TIMES = 10
 
 
 @pytest.mark.parametrize("kind", COUNT)
-@pytest.mark.share(2)
 def test_python_need_not_look_for_rings(session: Session, kind: str) -> None:
     """What a command leaves goes at once, and not when Python has time for it: a few
     objects may hold much of a debugger's."""

@@ -59,7 +59,7 @@ def test_gdb_and_lldb_report_the_same(sessions: Opener, count: str) -> None:
 
 @pytest.mark.parametrize("arch, convention, style", SOUND)
 @pytest.mark.parametrize("count", ["0", "3", "12", "20"])
-@pytest.mark.share(3)
+@pytest.mark.cover("convention count", "session convention", "session count")
 def test_every_stop_shows_the_same_call(
     session: Session, arch: str, convention: str, style: str, count: str
 ) -> None:
@@ -84,7 +84,7 @@ def test_every_stop_shows_the_same_call(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
-@pytest.mark.share(2)
+@pytest.mark.cover("session arch", "convention")
 def test_the_pc_decides_where_the_block_is(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -96,7 +96,7 @@ def test_the_pc_decides_where_the_block_is(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention")
 def test_a_block_of_16_kib(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_break_points_are_no_part_of_the_code(session: Session) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention")
 def test_many_functions_and_nested_calls(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -148,7 +148,7 @@ def test_many_functions_and_nested_calls(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention")
 def test_layout_of_an_expression(
     session: Session, arch: str, convention: str, _: str
 ) -> None:
@@ -169,7 +169,7 @@ def test_layout_of_an_expression(
 
 
 @pytest.mark.parametrize("arch, convention, _", SOUND)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention")
 def test_an_address_may_be_block_code_or_function(
     session: Session, arch: str, convention: str, _: str
 ) -> None:

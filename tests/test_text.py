@@ -47,7 +47,7 @@ def check(text: str, width: int = 80) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, fault", SEEN)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention", "fault")
 def test_a_report_fits(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_report_without_a_call(session: Session) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, fault", SEEN[:7])
-@pytest.mark.share(3)
+@pytest.mark.cover("convention", "fault")
 def test_gdb_and_lldb_say_the_same(
     sessions: Opener, arch: str, convention: str, fault: str
 ) -> None:

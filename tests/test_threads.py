@@ -100,7 +100,7 @@ def printed(session: Session) -> Tuple[int, int]:
 
 
 @EVERYWHERE
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention")
 def test_every_call_of_every_thread(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_every_call_of_every_thread(
 
 
 @SOME
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "arch")
 def test_threads_that_end_within_calls(
     session: Session, arch: str, convention: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_threads_that_end_within_calls(
 
 
 @SOME
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "arch")
 def test_calls_that_began_before(session: Session, arch: str, convention: str) -> None:
     """Every thread is in the middle of six calls: of these no return is judged."""
     load(session, arch, convention)
@@ -222,7 +222,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("arch", "convention", "fault"), CLAIMS)
-@pytest.mark.share(3)
+@pytest.mark.cover("session arch", "convention", "fault")
 def test_a_fault_in_every_thread(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:
@@ -305,7 +305,6 @@ PASSED = {
 
 
 @pytest.mark.parametrize("which", [0, 1, pytest.param(2, marks=LONG)])
-@pytest.mark.share(3)
 def test_a_break_point_that_does_not_stop(session: Session, which: int) -> None:
     commands = PASSED[session.name]
     load(session, "x86_64", "sysv")
@@ -338,7 +337,7 @@ def test_a_hit_that_is_told_twice(name: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "status", "calls"), [("none", 0, ALL), ("offset16", 1, ALL // (NEST + 1))]
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("debugger", "fault")
 def test_a_run_sees_the_calls_of_all_threads(
     console: Console, debugger: str, fault: str, status: int, calls: int, tmp_path: Path
 ) -> None:

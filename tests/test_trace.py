@@ -25,7 +25,7 @@ EVERYWHERE = pytest.mark.parametrize(("arch", "convention"), SOUND)
 
 
 @EVERYWHERE
-@pytest.mark.share(2)
+@pytest.mark.cover("session arch", "convention")
 def test_every_step_of_every_call(session: Session, arch: str, convention: str) -> None:
     """Twice 21 calls, one in the other, through two blocks where these can be found
     before: qemu gives no memory map."""
@@ -63,7 +63,7 @@ def is_entry(event: Document) -> bool:
 
 
 @EVERYWHERE
-@pytest.mark.share(2)
+@pytest.mark.cover("session arch", "convention")
 def test_so_many_calls(session: Session, arch: str, convention: str) -> None:
     """The process is left as it was, but for where it stands."""
     session.load(convention, "none", "12", "--calls", "9", arch=arch)
@@ -174,8 +174,10 @@ def cases() -> List[Tuple[str, str, str]]:
     ]
 
 
+# What a debugger sees of a call hangs on the convention, and what is said of that on
+# the fault; where both meet is for `test_faults`.
 @pytest.mark.parametrize(("arch", "convention", "fault"), cases())
-@pytest.mark.share(4)
+@pytest.mark.cover("session convention", "session fault", "arch fault")
 def test_where_it_goes_wrong(
     session: Session, arch: str, convention: str, fault: str
 ) -> None:
@@ -202,7 +204,7 @@ def test_where_it_goes_wrong(
         ("homing", "none", ""),
     ],
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "convention fault")
 def test_a_process_that_ended_is_judged_too(
     session: Session, convention: str, fault: str, issue: str
 ) -> None:

@@ -203,7 +203,7 @@ def start(session: Session, program: str, *args: str) -> None:
 @pytest.mark.parametrize(
     ("args", "kind"), [((), "waiting"), (("spin",), "native")], ids=["waits", "spins"]
 )
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "kind")
 def test_a_program_that_does_not_end(
     session: Session, program: str, args: Tuple[str, ...], kind: str
 ) -> None:
@@ -228,7 +228,7 @@ def stops_only_when_asked(session: Session) -> bool:
 
 
 @pytest.mark.parametrize("options", ["--timeout 1", "--timeout 1 --only encoded"])
-@pytest.mark.share(3)
+@pytest.mark.cover("session", "options")
 def test_one_under_qemu_that_does_not_end(session: Session, options: str) -> None:
     """A spinning program says nothing to the debugger, and this qemu does not listen to
     it: the trace ends all the same."""

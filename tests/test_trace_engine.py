@@ -27,7 +27,6 @@ def trace_of(session: Session, options: str, path: Path) -> Document:
 
 
 @pytest.mark.parametrize(("debugger", "wanted"), COUNTS)
-@pytest.mark.share(2)
 def test_many_calls(
     sessions: Opener, debugger: str, wanted: int, tmp_path: Path
 ) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
 from conftest import Console
-from programs import BUILD, ENGINE, ENVIRONMENT, fixture
+from programs import BUILD, ENGINE, ENVIRONMENT, fixture, need
 from runs import Run, build
 from thunk_inspect.session.children import NotRun
 from thunk_inspect.session.program import emulator_for, examine
@@ -86,6 +87,15 @@ def test_what_a_program_is(tmp_path: Path, options: "list[str]") -> None:
     assert program.arch == "x86_64"
     assert (program.interpreter is None) == any("-static" in o for o in options)
     assert program.has_main == ("-s" not in options)
+
+
+@pytest.mark.parametrize("name", ["main", "domain", "main_loop"])
+def test_only_main_is_main(tmp_path: Path, name: str) -> None:
+    source, path = tmp_path / "source.c", tmp_path / "program"
+    source.write_text(f"void {name}(void) {{ for (;;); }}")
+    options = ["-nostartfiles", f"-Wl,-e,{name}", "-o", str(path)]
+    subprocess.run([need("gcc"), *options, str(source)], check=True)
+    assert examine(str(path)).has_main == (name == "main")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ class SnapshotTarget:
         self.whole_map = self._regions is not None
         self.block_size = _block_size(fields.get("block_size"))
         self.code_mask = _number(fields.get("code_mask", MASK64), "code_mask")
+        self.faulted = fields.get("faulted") is True
         self.pid = None
         self.kept = None
         self._starts = [chunk.address for chunk in self._chunks]
@@ -163,6 +164,7 @@ def to_dict(memory: Memory) -> dict[str, Any]:
         "os": memory.os,
         "block_size": memory.block_size,
         "code_mask": f"{memory.code_mask:#x}",
+        "faulted": memory.faulted,
         "registers": {name: f"{v:#x}" for name, v in memory.registers().items()},
         "memory": _saved_memory(memory),
         "regions": _saved_regions(memory),

@@ -207,6 +207,12 @@ class Memory:
     def code_mask(self) -> int:
         return self._target.code_mask
 
+    @cached_property
+    def faulted(self) -> bool:
+        """Whether the thread stands where a fault stopped it: the instruction at pc may
+        not have been fetched even. False of a Target that cannot tell."""
+        return bool(getattr(self._target, "faulted", False))
+
     @property
     def block_size(self) -> Optional[int]:
         return self._target.block_size

@@ -312,7 +312,7 @@ started."""
 EXECUTED = {
     "gdb/target.py": {
         *("show osabi", "info proc mappings", "info symbol {}", "info address {}"),
-        "maintenance info sections",
+        *("maintenance info sections", "info program"),
     },
     "gdb/runner.py": {"continue", "interrupt", "queue-signal 0", "info signals SIGINT"},
     "gdb/parameters.py": {"thunk-settings"},

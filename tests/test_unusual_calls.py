@@ -328,6 +328,16 @@ def test_a_mend_does_not_reach_beyond_the_block(stopped: Opened) -> None:
     assert apply(thunk, [Edit(4095, b"\x90\xc3", "")]) is None
 
 
+@pytest.mark.parametrize("faulted", [False, True])
+def test_without_a_map_a_fault_shows_no_execution(
+    stopped: Opened, faulted: bool
+) -> None:
+    """At the block's first instruction, under qemu: it may be what was not fetched."""
+    call = stopped("caller-stack", "header")
+    call.document["faulted"] = faulted
+    assert verdict_of(call.report(), "R8") == ("unknown" if faulted else "pass")
+
+
 def test_a_block_that_was_not_executable(sessions: Opener) -> None:
     """A core file's segments tell; that pc is in the block shows nothing there: it is
     where the process died."""

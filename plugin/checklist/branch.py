@@ -80,10 +80,14 @@ def executable(a: Assessment, check: Check) -> Check:
 def _executed(a: Assessment) -> str:
     """Which address shows that the block's page is executable, if one does.
 
-    A page is executable as a whole: pages of 4 KiB are the smallest here.
+    A page is executable as a whole: pages of 4 KiB are the smallest here. Where a fault
+    stopped the thread, its pc may be what could not be fetched.
     """
     if a.found.at is not None:
-        return f"pc {a.thunk.address + a.found.at:#x} is in the block"
+        pc = a.thunk.address + a.found.at
+        entered = a.found.at == 0 or a.thunk.stub_number(pc) is not None
+        fetched = not (entered and a.memory.faulted)
+        return f"pc {pc:#x} is in the block" if fetched else ""
     back: Optional[Return] = a.found.back
     if back is None or a.call.stub is None:
         return ""

@@ -27,6 +27,7 @@ from .connection import LINE
 from .native import native_process, registers_at
 
 ARCH_NAMES = {"aarch64": "aarch64", "i386:x86-64": "x86_64"}
+_FAULT = re.compile(r"^It stopped with signal SIG(?:SEGV|BUS|ILL),", re.M)
 _SYMBOL = re.compile(r"(?P<name>.*?)(?: \+ (?P<offset>\d+))? in section \S+")
 _ADDRESS = re.compile(
     r" at (?:address )?(0x[0-9a-f]+)(?: in a file compiled without debugging)?\.\s*$"
@@ -190,6 +191,14 @@ class GdbTarget:
             return ~int(gdb.newest_frame().read_register("pauth_cmask")) & MASK64
         except (gdb.error, ValueError):
             return MASK64
+
+    @property
+    def faulted(self) -> bool:
+        try:
+            text = _text(lambda: gdb.execute("info program", to_string=True))
+        except gdb.error:
+            return False
+        return bool(_FAULT.search(text))
 
     @property
     def block_size(self) -> Optional[int]:

@@ -14,6 +14,9 @@ from .registers import Registers
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
 
+FAULTS = (4, 7, 10, 11)
+"""SIGILL, SIGBUS on Linux and on macOS, SIGSEGV."""
+
 
 class LldbTarget:
     source = "lldb"
@@ -96,6 +99,13 @@ class LldbTarget:
             return MASK64
         mask = int(self._process.GetAddressMask(lldb.eAddressMaskTypeCode)) & MASK64
         return MASK64 if mask == MASK64 else ~mask & MASK64
+
+    @property
+    def faulted(self) -> bool:
+        reason = self._thread.GetStopReason()
+        if reason == lldb.eStopReasonSignal:
+            return self._thread.GetStopReasonDataAtIndex(0) in FAULTS
+        return bool(reason == lldb.eStopReasonException)
 
     @property
     def block_size(self) -> Optional[int]:

@@ -119,6 +119,8 @@ class Qemu:
     def close(self) -> None:
         if self.process:
             end(self.process)
+            # Its socket stays, and the next one here could not have its place.
+            Path(self.address).unlink(missing_ok=True)
 
 
 def wait_until(true: Callable[[], object], seconds: float = DEADLINE) -> bool:

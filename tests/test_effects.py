@@ -38,7 +38,7 @@ from thunk_inspect.proof.run import EXECUTE
 from thunk_inspect.proof.state import State
 
 EFFECTS = {"aarch64": aarch64.EFFECTS, "x86_64": x86_64.EFFECTS}
-CALLS, CALLS_WITH_FLAGS, MANY_CALLS = 2, 4, 60
+CALLS, CALLS_WITH_FLAGS, MANY_CALLS = 2, 3, 60
 SHOWN = 8
 """Differences in a failure's message."""
 

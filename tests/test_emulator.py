@@ -229,11 +229,11 @@ def test_a_seed_always_gives_the_same_mutant() -> None:
 
 def test_mutants_of_every_kind_run_without_an_error() -> None:
     names, kinds, changed = sorted(RECIPES), set(), 0
-    for seed in range(500):
+    for seed in range(250):
         mutant = mutate(names[seed % len(names)], seed)
         truth = observe(mutant.code, mutant.world)
         assert tuple(truth) == CLAIMS
         kinds.add(mutant.kind)
         changed += mutant.code != whole(mutant.recipe, seed).code
     assert kinds == set(KINDS)
-    assert changed > 480
+    assert changed > 240

@@ -20,7 +20,7 @@ from thunk_inspect.chakra.thunk import Thunk, parse
 from thunk_inspect.proof import Facts, prove
 from thunk_inspect.proof.run import MAX_ODD_STUBS
 
-FIRST_SEED, MUTANTS, SHARE = 1_000_000, 1200, 400
+FIRST_SEED, MUTANTS, SHARE = 1_000_000, 800, 400
 FOUND_BY_FUZZING = Path(__file__).with_name("regressions.json")
 
 

@@ -127,14 +127,13 @@ def test_a_closed_pipe(debugger: str, arch: str) -> None:
     """The reader of our output has gone: no traceback, and the same status."""
     convention = {"x86_64": "sysv", "aarch64": "homing"}[arch]
     words = ("--debugger", debugger, fixture(arch), convention, "none", 3)
-    open_end = run_bytes(*words, capture_output=True)
     read, write = os.pipe()
     os.close(read)
     answer = run_bytes(*words, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert b"Traceback" not in answer.stderr
     # The program itself may have been ended by its broken pipe.
-    assert answer.returncode in (open_end.returncode, 4)
+    assert answer.returncode in (0, 4)
 
 
 @BOTH

@@ -40,10 +40,10 @@ def expected(arch: str, convention: str, fault: str) -> int:
     return 4 if fault == "no-fplr" and arch == "aarch64" else 1
 
 
-# How a run ends hangs on what the fault makes of the process, which each machine has
-# its own ways for; the verdicts on all variants are for `test_faults`.
+# How a run ends hangs on what the fault makes of the process; the verdicts on all
+# variants are for `test_faults`.
 @pytest.mark.parametrize(("arch", "convention", "fault"), ALL)
-@pytest.mark.cover("convention", "arch fault")
+@pytest.mark.cover("convention", "fault")
 def test_every_variant(
     arch: str, convention: str, fault: str, console: Console, tmp_path: Path
 ) -> None:

@@ -73,7 +73,7 @@ def test_a_report_without_a_call(session: Session) -> None:
 
 
 @pytest.mark.parametrize("arch, convention, fault", SEEN[:7])
-@pytest.mark.cover("convention", "fault")
+@pytest.mark.cover("convention")
 def test_gdb_and_lldb_say_the_same(
     sessions: Opener, arch: str, convention: str, fault: str
 ) -> None:

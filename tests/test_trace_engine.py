@@ -13,7 +13,7 @@ from sessions import Session
 
 COUNTS = [
     ("gdb", 1000),
-    ("lldb", 250),
+    ("lldb", 100),
     pytest.param("lldb", 1000, marks=pytest.mark.long),
 ]
 

@@ -34,14 +34,18 @@ def still_works(session: Session) -> None:
     assert "thunk-inspect" in session.run("help thunk-inspect").output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_without_a_process(session: Session, tmp_path: Path, command: str) -> None:
-    session.open()
-    file = tmp_path / "file.json"
-    line = one_line(session.run(command.format(file=file)), command)
-    assert "no process" in line
+def no_process(session: Session, file: Path) -> None:
+    """So says every command, one after the other."""
+    for command in COMMANDS:
+        line = one_line(session.run(command.format(file=file)), command)
+        assert "no process" in line
     assert not file.exists()
     still_works(session)
+
+
+def test_without_a_process(session: Session, tmp_path: Path) -> None:
+    session.open()
+    no_process(session, tmp_path / "file.json")
 
 
 def test_with_a_program_that_does_not_run_yet(session: Session) -> None:
@@ -54,17 +58,13 @@ def test_with_a_program_that_does_not_run_yet(session: Session) -> None:
 @pytest.mark.parametrize(
     "arch, convention", [("aarch64", "homing"), ("x86_64", "sysv")]
 )
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.cover("session command", "session arch")
 def test_after_the_process_ended(
-    session: Session, tmp_path: Path, command: str, arch: str, convention: str
+    session: Session, tmp_path: Path, arch: str, convention: str
 ) -> None:
     session.load(convention, "none", "3", arch=arch)
     ended = session.run("continue")
     assert "exited" in ended.text
-    line = one_line(session.run(command.format(file=tmp_path / "file")), command)
-    assert "no process" in line
-    still_works(session)
+    no_process(session, tmp_path / "file")
 
 
 @pytest.mark.parametrize("arch", ["aarch64", "x86_64"])

@@ -233,6 +233,7 @@ def test_a_call_site_is_named(session: Session) -> None:
 
 
 @pytest.mark.parametrize("convention", ["homing", "caller-stack"])
+@pytest.mark.cover("session", "convention")
 def test_a_loop_is_named(session: Session, convention: str) -> None:
     session.load(convention, "no-fplr", "3", "--nest", "2", arch="aarch64")
     answer = session.run(f"thunk-trace --json {session.folder}/trace.json")

@@ -136,8 +136,11 @@ class LldbTarget:
         """Those of which SP is known. A frame provider's own have no registers: SP is
         where the frame of lldb's before them ends."""
         found, end, unknown = [], 0, (0, lldb.LLDB_INVALID_ADDRESS)
-        for n in range(min(self._thread.GetNumFrames(), limit)):
+        for n in range(limit):
+            # Not by their number: lldb would unwind the whole stack for that.
             frame = self._thread.GetFrameAtIndex(n)
+            if not frame.IsValid():
+                break
             sp = frame.GetSP()
             if sp == lldb.LLDB_INVALID_ADDRESS:
                 sp = end

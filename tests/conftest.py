@@ -25,10 +25,14 @@ BESIDE = any(os.environ.get(name) for name in ("GEF", "PWNDBG"))
 collect_ignore = [] if BESIDE else ["test_coexistence.py"]
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As in a job that a shell started in the background: what is started would not hear
-    # of a ^C either.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # As in a job that a shell started in the background, or nohup: what is started
+        # here would not hear of a ^C either.
+        signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

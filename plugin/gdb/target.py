@@ -257,6 +257,12 @@ class PassingTarget(GdbTarget):
 
     kept = None
 
+    @property
+    def faulted(self) -> bool:
+        """A break point stopped it; and gdb would not wait for it any more, once it has
+        been asked there."""
+        return False
+
 
 def _segments(text: str) -> Optional[list[Region]]:
     """A core file's memory, with the permissions that it had."""

@@ -12,7 +12,7 @@ from ..proof.path import Path
 from ..proof.state import BELOW_SP, State
 from ..proof.values import Const, Entry
 from ..target import MASK64, Memory, ThunkError
-from .entry import at_calls, depth, distance, entry_sp_of
+from .entry import at_calls, entry_sp_of
 from .locate import Found
 from .thunk import Thunk
 
@@ -123,7 +123,8 @@ def _layout(
 ) -> "tuple[Optional[int], bool]":
     """Where the layout is, and whether its words are given up: once the epilogue took
     SP back, they may be overwritten at any time."""
-    place, at_call = (at_calls(facts, stub, of) for of in (distance, depth))
+    place = at_calls(facts, stub, lambda call: call.layout)
+    at_call = at_calls(facts, stub, lambda call: call.sp)
     if entry_sp is None or place is None:
         return None, False
     given_up = False

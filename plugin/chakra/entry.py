@@ -86,7 +86,7 @@ def _by_return_slot(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """A call that pushes its return address leaves SP right above it."""
-    at_call = at_calls(facts, found.stub, depth)
+    at_call = at_calls(facts, found.stub, lambda call: call.sp)
     if facts.thunk.arch.lr or at_call is None or not found.back:
         return None
     slot = found.back.slot
@@ -99,7 +99,7 @@ def _by_frame_pointer(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """The interpreter saved the header's frame pointer, or still has it in FP."""
-    at_call = at_calls(facts, found.stub, frame)
+    at_call = at_calls(facts, found.stub, lambda call: call.fp)
     if at_call is None or not found.back:
         return None
     arch = facts.thunk.arch
@@ -130,7 +130,7 @@ def _by_unwinder(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
     """The debugger's unwinder knows the interpreter's frame from its unwind tables."""
-    at_call = at_calls(facts, found.stub, depth)
+    at_call = at_calls(facts, found.stub, lambda call: call.sp)
     if at_call is None or found.stub is None or found.back is None:
         return None
     if found.back.sp is not None:
@@ -188,19 +188,3 @@ def at_calls(
         ways = [facts.call] if facts.call else []
     seen = {of(call) for call in ways}
     return seen.pop() if len(seen) == 1 else None
-
-
-def depth(call: CallSite) -> Optional[int]:
-    """SP, from SP at entry."""
-    return call.state.sp
-
-
-def frame(call: CallSite) -> Optional[int]:
-    """FP, from SP at entry; None where it is no stack address."""
-    return call.state.from_entry_sp(call.state.get(call.state.arch.fp))
-
-
-def distance(call: CallSite) -> Optional[int]:
-    """The layout pointer, from SP at entry."""
-    state = call.state
-    return state.from_entry_sp(state.get(state.convention.arguments[0]))

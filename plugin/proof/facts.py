@@ -71,9 +71,7 @@ class Facts:
     @property
     def layout_from_entry(self) -> Optional[int]:
         """Where the layout pointer points, from SP at entry."""
-        if self.call is None or self.layout_value is None:
-            return None
-        return self.call.state.from_entry_sp(self.layout_value)
+        return self.call.layout if self.call else None
 
     @property
     def sp_at_dispatch(self) -> Optional[int]:
@@ -103,10 +101,7 @@ class Facts:
     @property
     def fp_at_call(self) -> Optional[int]:
         """FP at the stub's call, from SP at entry; None when it is no stack address."""
-        if self.call is None:
-            return None
-        state = self.call.state
-        return state.from_entry_sp(state.get(self.thunk.arch.fp))
+        return self.call.fp if self.call else None
 
     @property
     def offsets(self) -> Optional[Offsets]:

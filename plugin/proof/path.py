@@ -28,6 +28,22 @@ class CallSite(NamedTuple):
     target: Value
     state: State
 
+    @property
+    def sp(self) -> Optional[int]:
+        """From SP at entry, as the others are."""
+        return self.state.sp
+
+    @property
+    def fp(self) -> Optional[int]:
+        """None where FP is no stack address."""
+        return self.state.from_entry_sp(self.state.get(self.state.arch.fp))
+
+    @property
+    def layout(self) -> Optional[int]:
+        """Where the layout pointer points; None where that is not on the stack."""
+        state = self.state
+        return state.from_entry_sp(state.get(state.convention.arguments[0]))
+
 
 class Dispatch(NamedTuple):
     """The indirect jump of the header. `step` counts instructions from the entry."""

@@ -24,6 +24,8 @@ from .target import PAGE, Region
 
 PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
+PIECE_SIZE = 16
+"""Bytes of a struct iovec: address and size."""
 ENTRY_SIZE = 8
 """Bytes of the page map for each page."""
 ENTRIES = 1 << 14
@@ -38,6 +40,8 @@ swapped out."""
 def _readv() -> Any:
     """Once: every CDLL makes classes, which stay until Python looks for cycles."""
     call = ctypes.CDLL(None, use_errno=True).process_vm_readv
+    list_of_pieces = (ctypes.c_void_p, ctypes.c_ulong)
+    call.argtypes = (ctypes.c_int, *list_of_pieces, *list_of_pieces, ctypes.c_ulong)
     call.restype = ctypes.c_ssize_t
     return call
 
@@ -68,28 +72,21 @@ class Local:
         remote[0::2] = array("Q", range(first, first + count * PAGE, PAGE))
         buffer = array("Q", bytes(size * count))
         local = array("Q", (buffer.buffer_info()[0], size * count))
-        got = self._transfer(local, remote, count)
+        lists = local.buffer_info()[0], remote.buffer_info()[0]
+        got = self._transfer(*lists, count)
         return buffer.tobytes() if got == size * count else None
 
     def read(self, address: int, size: int) -> Optional[bytes]:
         """Exactly these bytes, in one piece; None if any cannot be read."""
         buffer = ctypes.create_string_buffer(size)
-        local = array("Q", (ctypes.addressof(buffer), size))
-        remote = array("Q", (address, size))
-        got = self._transfer(local, remote, 1)
+        pieces = array("Q", (ctypes.addressof(buffer), size, address, size))
+        at = pieces.buffer_info()[0]
+        got = self._transfer(at, at + PIECE_SIZE, 1)
         return buffer.raw if got == size else None
 
-    def _transfer(self, local: "array[int]", remote: "array[int]", count: int) -> int:
-        got = int(
-            self._call(
-                ctypes.c_int(self._task),
-                ctypes.c_void_p(local.buffer_info()[0]),
-                ctypes.c_ulong(1),
-                ctypes.c_void_p(remote.buffer_info()[0]),
-                ctypes.c_ulong(count),
-                ctypes.c_ulong(0),
-            )
-        )
+    def _transfer(self, local: int, remote: int, count: int) -> int:
+        """From pieces there to one here: where the lists of both begin."""
+        got = int(self._call(self._task, local, 1, remote, count, 0))
         if got < 0 and ctypes.get_errno() == errno.ESRCH and self._another():
             return self._transfer(local, remote, count)
         return got

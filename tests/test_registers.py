@@ -12,10 +12,11 @@ from thunk_inspect.arch import ARCHES
 IN_LLDB = """
 import json
 import lldb
-from thunk_inspect.lldb.registers import Registers, _words, register_value
+from thunk_inspect.lldb.registers import Registers, _numbered, _words, register_value
 from thunk_inspect.local import local_process
 from thunk_inspect.arch import ARCHES
 
+STOP = "T05x:1;{{0}};02:2a{{1}};01:{{2}};03:2b{{1}};zz:2c{{1}};00:xx{{1}};reason:y;"
 target = lldb.debugger.GetSelectedTarget()
 process = target.GetProcess()
 pid = process.GetProcessID()
@@ -31,6 +32,10 @@ said = dict(
     words=[
         _words(text, ["a", "b", "c"])
         for text in ("", "E15", "2a" + 14 * "0" + 16 * "x" + 16 * "f" + "07", 20 * "0")
+    ],
+    numbered=[
+        _numbered(text, ["a", "b", "c"])
+        for text in ("", "E15", STOP.format("name:00", 14 * "0", 20 * "0"))
     ],
 )
 json.dump(said, open({file!r}, "w"))
@@ -76,13 +81,13 @@ def test_a_stubs_in_one_packet(lldb: Session, tmp_path: Path, place: str) -> Non
 
 @pytest.mark.parametrize("place", ["header", "dispatch", "interpreter"])
 def test_a_servers_in_one_packet(lldb: Session, tmp_path: Path, place: str) -> None:
-    """In the kernel's order, which has more of them."""
+    """In the words that it has for a stop, each with its number."""
     lldb.load("sysv", "none", "3")
     lldb.go_on_to(place)
     local = IN_LLDB.replace("process, None", "process, local_process(pid)")
     said = inside(lldb, local, tmp_path, arch="x86_64")
-    assert said["singly"].items() <= said["at_once"].items()
-    assert said["read"] == said["singly"]
+    assert said["at_once"] == said["singly"] == said["read"]
+    assert said["numbered"] == [{}, {}, {"c": 42}]
     assert said["elsewhere"] == {}
 
 

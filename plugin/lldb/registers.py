@@ -1,10 +1,12 @@
 """Registers of a frame.
 
 lldb asks its server, or a remote stub, for each by itself. Where many are wanted they
-come in one packet `g`, which lldb has a command for, though it uses that packet only if
-told to.
+come in one packet, which lldb has a command for, though it uses it only if told to: a
+remote stub's `g`, or what lldb's own server says of a stopped thread, which is half as
+long to make as its `g` with all the vector registers.
 """
 
+import contextlib
 import os
 import re
 import struct
@@ -16,7 +18,6 @@ import lldb
 from ..answering import now
 from ..arch import ARCHES, WORD, Arch
 from ..local import Local
-from ..ptrace import ORDER
 from ..target import MASK64
 from .connection import line_to
 
@@ -26,7 +27,16 @@ FEW = 3
 """Registers that are asked for one by one."""
 DIGITS = 2 * WORD
 WHOLE = f"[0-9a-fA-F]{{{DIGITS}}}"
-ASK, ANSWER = "process plugin packet send g", "response: "
+SEND, ANSWER = "process plugin packet send ", "response: "
+NUMBERED = {
+    "x86_64": (
+        *("rax", "rbx", "rcx", "rdx", "rdi", "rsi", "rbp", "rsp"),
+        *(f"r{n}" for n in range(8, 16)),
+        "rip",
+    ),
+}
+"""As lldb's own server numbers them (lldb/source/Plugins/Process/Utility), where that
+is not the order that a remote stub has."""
 LONGEST = 1 << 16
 """Bytes that are read of an answer."""
 FORGETS = 19
@@ -46,13 +56,14 @@ class Registers:
         often: bool = False,
     ) -> None:
         """`local`: the process, if lldb's own server on this machine has it. That one
-        hands out what the kernel has, in its order, of the thread that it is told.
+        tells of any thread what it tells of one that stops.
         `often`: they will be read so often that what lldb keeps of it counts."""
         self._interpreter = target.GetDebugger().GetCommandInterpreter()
         self._arch = ARCHES.get(arch)
-        self._named = local is not None
-        order = self._arch.registers if self._arch else ()
-        self._order = ORDER.get(arch, ()) if local else order
+        self._own_server = local is not None
+        self._order = self._arch.registers if self._arch else ()
+        if local:
+            self._order = NUMBERED.get(arch, self._order)
         self._at_once = process.GetPluginName() == "gdb-remote"
         if often and _version() < FORGETS:
             self._at_once = False
@@ -86,15 +97,16 @@ class Registers:
     def _all(self, frame: Any, arch: Arch) -> "dict[str, int]":
         """Empty if they are not this thread's: the stub answers for the one that lldb
         asked it for last, and in an order that another kind of stub may not have."""
-        ask, since = ASK, now()
-        if self._named:
-            ask += f";thread:{frame.GetThread().GetThreadID():x};"
+        ask, since = SEND + "g", now()
+        if self._own_server:
+            ask = f"{SEND}qThreadStopInfo{frame.GetThread().GetThreadID():x}"
         self._printed = self._printed or Printed()
         context = lldb.SBExecutionContext(frame)
         result = self._printed.result()
         self._interpreter.HandleCommand(ask, context, result, False)
-        digits = self._printed.text().partition(ANSWER)[2].strip()
-        found = _words(digits, self._order)
+        said = self._printed.text().partition(ANSWER)[2].strip()
+        taken_apart = _numbered if self._own_server else _words
+        found = taken_apart(said, self._order)
         if not found:
             self._line.failed(since)
             self._at_once = False
@@ -157,12 +169,26 @@ def _words(digits: str, names: Sequence[str]) -> "dict[str, int]":
         }
 
 
+def _numbered(said: str, names: Sequence[str]) -> "dict[str, int]":
+    """Of a stop: `T05thread:…;00:f427400000000000;01:…;reason:breakpoint;`."""
+    found: dict[str, int] = {}
+    for field in said.split(";"):
+        number, _, digits = field.partition(":")
+        if len(number) == 2 and len(digits) == DIGITS:
+            with contextlib.suppress(ValueError, IndexError):
+                word = bytes.fromhex(digits)
+                found[names[int(number, 16)]] = int.from_bytes(word, "little")
+    return found
+
+
 def register_value(frame: Any, name: str) -> Optional[int]:
     """A register of a frame; None where there is no such register."""
-    value = frame.FindRegister(name)
-    if not value and name in ALIASES:
-        value = frame.FindRegister(ALIASES[name])
-    # Not GetValue, which takes twenty times as long to make a text.
-    error = lldb.SBError()
-    number = int(value.GetValueAsUnsigned(error, 0)) & MASK64
-    return number if value and error.Success() else None
+    for known in (name, ALIASES.get(name)):
+        if known:
+            # Not GetValue, which takes twenty times as long to make a text; nor is it
+            # asked first whether it is valid: where it is not, the error says so.
+            error = lldb.SBError()
+            number = frame.FindRegister(known).GetValueAsUnsigned(error, 0)
+            if error.Success():
+                return int(number) & MASK64
+    return None

@@ -37,8 +37,9 @@ from .reader import Reader
 from .registers import Registers
 from .target import LldbTarget, machine
 
-CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, bp_loc)"
-"""By name lldb would find a function only where the user's own scripts live."""
+CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, {{}})"
+"""With the break point's number. By name lldb would find a function only where the
+user's own scripts live."""
 
 HEED = 0.2
 """Seconds within which a ^C is heeded."""
@@ -55,9 +56,9 @@ _running: "list[LldbRunner]" = []
 """Whose break points are on."""
 
 
-def on_hit(frame: Any, location: Any) -> bool:
+def on_hit(frame: Any, number: int) -> bool:
     """What lldb calls at every break point of ours; True stops."""
-    return _running[-1].hit(frame, location) if _running else False
+    return _running[-1].hit(frame, number) if _running else False
 
 
 class LldbRunner:
@@ -131,7 +132,7 @@ class LldbRunner:
 
     def _call_back(self, made: Any) -> None:
         before = set(self._python)
-        made.SetScriptCallbackBody(CALLBACK)
+        made.SetScriptCallbackBody(CALLBACK.format(made.GetID()))
         self._functions += set(self._python) - before
 
     def drop_names(self) -> None:
@@ -147,10 +148,10 @@ class LldbRunner:
     def read(self, address: int, size: int) -> bytes:
         return self._reader.read(address & MASK64, size)
 
-    def hit(self, frame: Any, location: Any) -> bool:
+    def hit(self, frame: Any, number: int) -> bool:
         """A break point's callback: record, and say whether to stay."""
         thread = frame.GetThread()
-        known = self._points.get(location.GetBreakpoint().GetID())
+        known = self._points.get(number)
         if known is None:
             self._stay_at(thread, Stop(AT_POINT, BY_NAME))
             return True

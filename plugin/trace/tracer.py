@@ -24,7 +24,7 @@ from .points import AT_POINT, BACK, BY_NAME, ELSEWHERE, SIGNALLED, Hit, Runner, 
 from .tally import Tally
 from .watching import Watching
 
-PACE = 0.05
+PACE = 0.1
 """Seconds that an event may wait for its words while hits keep coming."""
 MAX_WAITING = 256
 """Events that may wait for their words."""

@@ -154,7 +154,7 @@ def fitting(system: str, thunk: Thunk) -> Facts:
     return max(tried, key=lambda facts: _fit(facts, system))
 
 
-def _reads_callers(facts: Facts, stored: "set[str]") -> bool:
+def _reads_callers(facts: Facts, stored: frozenset[str]) -> bool:
     """Whether what a header saves is for itself: function and callInfo at the most,
     and the layout is just where the caller stored them too."""
     convention = facts.convention

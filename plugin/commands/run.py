@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Optional
 
 from ..chakra.layout import MAX_SHOWN, read_layout
@@ -142,7 +143,7 @@ class Snapshot(Command):
     def arguments(self, parser: Parser) -> None:
         parser.add_argument("file")
         # With a default argparse does not ask for it.
-        parser.add_argument("address", nargs="*", default=[])
+        parser.add_argument("address", nargs="*", default=())
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
@@ -203,12 +204,18 @@ def _offsets(locator: Locator) -> Optional[Offsets]:
 
 def run_command(name: str, line: str, session: Session) -> str:
     """Run a command line in a debugger. ThunkError carries what went wrong."""
+    options = _parser(name).parse_args(_split(line))
+    return COMMANDS[name]().run(options, session)
+
+
+@cache
+def _parser(name: str) -> Parser:
+    """Kept: argparse looks for translations in sixteen files for each new one."""
     usage = next(help.usage for help in HELP if help.name == name)
     usage = " ".join(usage.split())
     parser = Parser(prog=name, usage=usage, add_help=False, allow_abbrev=False)
-    command = COMMANDS[name]()
-    command.arguments(parser)
-    return command.run(parser.parse_args(_split(line)), session)
+    COMMANDS[name]().arguments(parser)
+    return parser
 
 
 def _split(line: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What the proof hands on: the claims, and the frame that the header builds."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Optional
 
 from ..arch import WORD, Convention
@@ -31,8 +31,12 @@ class Asked(NamedTuple):
     interpreters: frozenset[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
+    """Two are the same if they are one object, as `prove` remembers those that it made.
+    What takes long to find out of them is kept with them: a report asks for it again
+    and again, and the next report too."""
+
     thunk: Thunk
     convention: Convention
     paths: tuple[Path, ...]
@@ -103,7 +107,7 @@ class Facts:
         """FP at the stub's call, from SP at entry; None when it is no stack address."""
         return self.call.fp if self.call else None
 
-    @property
+    @cached_property
     def offsets(self) -> Optional[Offsets]:
         """The three offsets as the header's loads have them."""
         if self.main.dispatch is None:
@@ -119,13 +123,13 @@ class Facts:
         # A chain of four loads ends in something else than a stub's address.
         return Offsets(*longest) if len(longest) == 3 else None
 
-    @property
-    def saved(self) -> list[Saved]:
+    @cached_property
+    def saved(self) -> tuple[Saved, ...]:
         """What the header stored of the caller's registers, in order of place."""
         dispatch = self.main.dispatch
         sp = self.sp_at_dispatch
         if dispatch is None or sp is None:
-            return []
+            return ()
         found: list[Saved] = []
         for offset, cell in sorted(dispatch.state.stack.items()):
             whole = isinstance(cell.value, Entry) and cell.part == 0
@@ -136,23 +140,23 @@ class Facts:
             ):
                 assert isinstance(cell.value, Entry)
                 found.append(Saved(cell.value.register, offset - sp, cell.writer))
-        return found
+        return tuple(found)
 
-    @property
-    def stored(self) -> set[str]:
+    @cached_property
+    def stored(self) -> frozenset[str]:
         """Registers whose entry values were stored on the way, even if what comes
         later is not known."""
-        return {
+        return frozenset(
             cell.value.register
             for step in self.main.steps
             for cell in step.before.stack.values()
             if isinstance(cell.value, Entry) and cell.writer is not None
-        }
+        )
 
-    @property
-    def header(self) -> list[Step]:
+    @cached_property
+    def header(self) -> tuple[Step, ...]:
         """The header's instructions on the main path, the dispatch included."""
-        return [s for s in self.main.steps if s.at < self.thunk.first_stub]
+        return tuple(s for s in self.main.steps if s.at < self.thunk.first_stub)
 
     def lands(self, stub: int) -> Optional[int]:
         """Where the dispatch branch goes for a function with this stub."""

@@ -1,5 +1,7 @@
 """One short note per instruction: what it does to the frame and the layout."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Optional
 
 from ..arch import ANCHOR
@@ -11,7 +13,8 @@ from .values import Const, Entry, Load, Value, always
 CHAIN = ("function -> functionInfo", "functionInfo -> body", "body -> stub")
 
 
-def notes(facts: Facts) -> dict[int, str]:
+@lru_cache(maxsize=64)
+def notes(facts: Facts) -> Mapping[int, str]:
     """Notes by offset in the block, for every instruction of the main path."""
     steps = facts.main.steps
     after = [step.before for step in steps[1:]] + [facts.main.state]

@@ -160,6 +160,13 @@ def test_a_place_of_a_hang_is_shown_once() -> None:
     assert "0x8 here\n" in f"{alone}\n"
 
 
+def test_what_a_trace_did_not_judge() -> None:
+    """What cannot be watched was said before the process ran."""
+    missing = ["call: no symbol", "returned: 1 return is not judged"]
+    text = render_trace(Trace(missing=missing), Style())
+    assert "1 return is not judged" in text and "symbol" not in text
+
+
 def test_where_the_caller_is_made() -> None:
     text = render(report_of("aarch64", "caller-stack", "regs-only"), Style(1000))
     assert "the JIT makes its calls in lib/Backend/arm64/LowerMD.cpp" in text

@@ -155,7 +155,7 @@ def test_calls_that_began_before(session: Session, arch: str, convention: str) -
     assert (document["calls"], document["failures"]) == (ALL - before, 0)
     assert document["counts"] == dict.fromkeys(STEPS, ALL - before)
     (line,) = document["missing"]
-    assert line.startswith(f"returned: {before} returns of calls that were not seen")
+    assert line.startswith(f"returned: {before} returns are not judged")
 
 
 @SOME

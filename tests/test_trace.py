@@ -55,7 +55,7 @@ def test_a_block_that_comes_to_light_later(session: Session) -> None:
     document = trace(session)
     assert (document["calls"], document["failures"]) == (41, 0)
     assert document["counts"]["encoded"] == 1
-    assert any("1 returns of calls" in line for line in document["missing"])
+    assert any("1 return is not judged" in line for line in document["missing"])
 
 
 def is_entry(event: Document) -> bool:

@@ -80,6 +80,11 @@ def render_trace(trace: Trace, style: Style) -> str:
     plural = "call" if trace.calls == 1 else "calls"
     page.wrapped("trace", f"{trace.calls} {plural}, {verdict}; ended: {trace.ended}")
     page.wrapped("", seen or "no event was seen")
+    # The rest of what is missing was said before the process ran.
+    for line in trace.missing:
+        kind, _, text = line.partition(": ")
+        if kind == RETURNED:
+            page.wrapped("", text)
     if trace.first_failure:
         _first(page, trace.first_failure)
     if trace.hang:

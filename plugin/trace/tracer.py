@@ -19,7 +19,7 @@ from .events import Writer
 from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
-from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, Event, Trace
+from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, RETURNED, Event, Trace
 from .points import AT_POINT, BACK, BY_NAME, ELSEWHERE, SIGNALLED, Hit, Runner, Stop
 from .tally import Tally
 from .watching import Watching
@@ -154,8 +154,11 @@ class Tracer:
         self._flush()
         strangers = self._follower.strangers
         if strangers:
-            text = f"{strangers} returns of calls that were not seen to enter"
-            self.tally.trace.missing.append(f"returned: {text} are not judged")
+            text = "1 return is not judged: its call was not seen to enter"
+            if strangers > 1:
+                text = f"{strangers} returns are not judged: their calls were not seen"
+                text += " to enter"
+            self.tally.trace.missing.append(f"{RETURNED}: {text}")
         return self.tally.finish(ended)
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:

@@ -26,7 +26,8 @@ def render_head(
 ) -> str:
     """When it will end, and what cannot be watched."""
     page = Page(style)
-    limits = [f"{count} call{'s' * (count > 1)} have come back"] if count else []
+    back = "1 call has" if count == 1 else f"{count} calls have"
+    limits = [f"{back} come back"] if count else []
     limits += [f"{timeout:g} s are over"] if timeout is not None else []
     page.wrapped("trace", f"runs until {' or '.join(limits) or 'its end'}, or ^C")
     for line in missing:

@@ -41,6 +41,15 @@ def gdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Debugger]:
         del sys.modules[name]
 
 
+@pytest.fixture
+def lldb_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Debugger]:
+    fake = Debugger()
+    monkeypatch.setitem(sys.modules, "lldb", fake)
+    yield fake
+    for name in [name for name in sys.modules if name.startswith(f"{OURS}lldb.")]:
+        del sys.modules[name]
+
+
 def test_each_process_has_its_own_blocks(gdb: Debugger) -> None:
     """Without address randomization all of them have one at the same address."""
     blocks = gdb.part("gdb.unwinder").Blocks()
@@ -122,3 +131,14 @@ def test_names_that_are_no_text(gdb: Debugger) -> None:
     assert target.symbol_at(0x1004) == ("mk\ufffd\ufffd", 0x1000)
     assert target._in_module(0x1004)
     assert gdb.part("gdb.target").address_of("mk") is None
+
+
+def test_memory_of_a_process_that_was_killed(lldb_module: Debugger) -> None:
+    """lldb 14 then gives a negative number of bytes, at which Python raises."""
+    memory_of = lldb_module.part("lldb.connection").memory_of
+    process = MagicMock()
+    process.ReadMemory.side_effect = SystemError("Negative size passed")
+    assert memory_of(process, 0x1000, 8) is None
+    process.ReadMemory.side_effect = [b"12345678", b"1234", None]
+    answers = [memory_of(process, 0x1000, 8) for _ in range(3)]
+    assert answers == [b"12345678", None, None]

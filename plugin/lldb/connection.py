@@ -1,4 +1,4 @@
-"""lldb's connection to a stub, as a Line."""
+"""lldb's connection to a stub, as a Line; and what it gives of memory."""
 
 from typing import Any, Optional
 
@@ -21,8 +21,18 @@ def line_to(target: Any, process: Any) -> Line:
         return float(said) if said and said.isdecimal() and int(said) else None
 
     def reads(address: int) -> bool:
-        error = lldb.SBError()
-        process.ReadMemory(address, 1, error)
-        return bool(error.Success())
+        return memory_of(process, address, 1) is not None
 
     return Line(SETTING.rpartition(".")[2], patience, reads)
+
+
+def memory_of(whose: Any, place: Any, size: int) -> Optional[bytes]:
+    """What a process' or a target's ReadMemory gives, if it is all there: it may return
+    fewer bytes together with an error, or without. Of a process that was just killed 14
+    gives a negative number of them, and Python itself objects."""
+    error = lldb.SBError()
+    try:
+        data = whose.ReadMemory(place, size, error)
+    except SystemError:
+        return None
+    return bytes(data) if error.Success() and data and len(data) == size else None

@@ -10,7 +10,7 @@ import lldb
 from ..answering import now
 from ..local import Local
 from ..target import Unreadable
-from .connection import line_to
+from .connection import line_to, memory_of
 
 TRAPS = {"aarch64": b"\x00\x00\x20\xd4", "x86_64": b"\xcc"}
 """What stands in memory where lldb has set a break point."""
@@ -47,17 +47,16 @@ class Reader:
         return data[:first] + shown + data[end:]
 
     def by_lldb(self, address: int, size: int) -> bytes:
-        """ReadMemory may return fewer bytes together with an error, or without."""
-        since, error = now(), lldb.SBError()
-        data = self._process.ReadMemory(address, size, error)
-        if (error.Fail() or not data or len(data) != size) and is_core(self._process):
+        since = now()
+        data = memory_of(self._process, address, size)
+        if data is None and is_core(self._process):
             # A core leaves out what stands in the program's files: lldb has those.
-            place, error = lldb.SBAddress(address, self._target), lldb.SBError()
-            data = self._target.ReadMemory(place, size, error)
-        if error.Fail() or not data or len(data) != size:
+            place = lldb.SBAddress(address, self._target)
+            data = memory_of(self._target, place, size)
+        if data is None:
             self._line.failed(since, address, size)
             raise Unreadable(address, size)
-        return bytes(data)
+        return data
 
 
 def is_core(process: Any) -> bool:

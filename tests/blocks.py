@@ -22,8 +22,9 @@ BRK_FILL = bytes.fromhex("00003ed4")
 class Recipe:
     """What an emitter writes into a block, instruction by instruction.
 
-    An instruction is a text: assembly on arm64, hexadecimal bytes on x64, with
-    patch points in braces that are filled in when a block is emitted.
+    An instruction is a text: assembly or a word like 0xd65f03c0 on arm64, on x64
+    hexadecimal bytes, with patch points in braces that are filled in when a block is
+    emitted.
     """
 
     convention: str
@@ -190,6 +191,8 @@ _FORMS: dict[str, tuple[int, tuple[tuple[int, int, int], ...]]] = {
 def _assemble(text: str, arm: bool) -> bytes:
     if not arm:
         return bytes.fromhex(text)
+    if text.startswith("0x"):
+        return struct.pack("<I", int(text, 16))
     names = {"fp": "x29", "lr": "x30", "sp": "x31"}
     plain = re.sub(r"\b(fp|lr|sp)\b", lambda found: names[found[0]], text)
     numbers = [int(number) for number in re.findall(r"-?\d+", plain)]

@@ -308,8 +308,9 @@ jmp {r15|qword ptr [rsp]|qword ptr [rsp+0x10]|qword ptr [rdi+0x18]}
 call .{+0x20|-0x10}
 call {r15|qword ptr [rsp]|qword ptr [rsp+0x10]|qword ptr [rdi+0x18]}
 ret
+repz ret
 ret {0|8|0x28|0x7ff8}
-!{retw|retf|repz ret|bnd jmp r15|lock add [rsp], rax|rep movsb|rep stosq}
+!{retw|retf|bnd jmp r15|lock add [rsp], rax|rep movsb|rep stosq}
 !{ljmp|lcall} [rsp]
 !{jmpw|callw} [rsp]
 nop

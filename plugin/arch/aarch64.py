@@ -23,6 +23,7 @@ REGISTERS = Convention(
     callee_saved_vectors=_VECTORS,
     shadow=0,
     red_zone=16,
+    red_zone_on=("windows",),
     anchored=True,
     lowered_in="lib/Backend/arm64/LowerMD.cpp",
 )

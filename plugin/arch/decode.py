@@ -13,6 +13,12 @@ from .model import Arch
 
 OPERAND_SIZE = 0x66
 """The x86 prefix that makes an instruction work on 16 bits."""
+RETURNS = ("repz ret", "rep ret", "bnd ret")
+"""x86 returns with a prefix that changes nothing of them: compilers write the first for
+old processors' sake."""
+LEADING = {1, 2, 3, 5, 7}
+"""Capstone's groups of what may jump, call or return: CS_GRP_JUMP, CS_GRP_CALL,
+CS_GRP_RET, CS_GRP_IRET, CS_GRP_BRANCH_RELATIVE."""
 LONGEST = 15
 """Bytes of the longest instruction on any machine here."""
 
@@ -52,6 +58,8 @@ class Instruction:
     """Whether addresses are of another size than registers."""
     short: bool = False
     """Whether an x86 prefix asks for 16 bits."""
+    leads: bool = False
+    """Whether it may go elsewhere than to the next instruction."""
 
     @property
     def end(self) -> int:
@@ -88,16 +96,18 @@ def _plain(insn: Any, arch: str) -> Instruction:
     convert = _arm_operand if arch == "aarch64" else _x86_operand
     operands = tuple(convert(insn, operand) for operand in insn.operands)
     on_arm = arch == "aarch64"
+    mnemonic = "ret" if insn.mnemonic in RETURNS else insn.mnemonic
     return Instruction(
         address=insn.address,
         code=bytes(insn.bytes),
-        mnemonic=insn.mnemonic,
+        mnemonic=mnemonic,
         text=f"{insn.mnemonic:<5} {_readable(insn)}".rstrip(),
         operands=operands,
         writeback=bool(on_arm and insn.writeback),
         post=bool(on_arm and insn.post_index),
         narrow=not on_arm and insn.addr_size != 8,
         short=not on_arm and OPERAND_SIZE in insn.prefix,
+        leads=not LEADING.isdisjoint(insn.groups),
     )
 
 

@@ -39,14 +39,21 @@ class Convention:
     shadow: int
     """Bytes above SP at a call that belong to the callee."""
     red_zone: int
-    """Bytes below SP that nobody but the running function writes, on every system
-    that has this convention: a handler of a signal writes what lies below them."""
+    """Bytes below SP that nobody but the running function writes: a handler of a
+    signal writes what lies below them."""
     anchored: bool
     """Whether the stack walker needs FP + ANCHOR to be the layout."""
+    red_zone_on: tuple[str, ...] = ()
+    """The systems that have this red zone; none of them: all have it."""
     reserved: tuple[str, ...] = ()
     """Registers that the system keeps for itself: no code may change them."""
     lowered_in: str = ""
     """The engine's file in which the JIT makes calls this way (LowerCallArgs)."""
+
+    def on(self, system: str, reserved: tuple[str, ...]) -> "Convention":
+        """As it is on a system, which keeps these registers for itself."""
+        known = not self.red_zone_on or system in self.red_zone_on
+        return replace(self, reserved=reserved, red_zone=self.red_zone if known else 0)
 
     @property
     def register_args(self) -> tuple[str, ...]:
@@ -103,7 +110,7 @@ class Arch:
     def conventions_on(self, system: str) -> list[Convention]:
         """The conventions as they are on a system."""
         reserved = dict(self.reserved).get(system, ())
-        return [replace(known, reserved=reserved) for known in self.conventions]
+        return [known.on(system, reserved) for known in self.conventions]
 
     @property
     def return_slot(self) -> int:

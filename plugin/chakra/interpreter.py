@@ -30,16 +30,22 @@ def known_interpreters(
 
     The stub's own call target counts too, if the code there does what the
     interpreter does: an engine may have no symbols, or an interpreter of another name.
+    Others do that as well (a method of a string reads two words and what follows them):
+    if there are symbols it has to have one that says so.
     """
     symbols = {memory.symbol_address(name) for name in (INTERPRETER, ASM_INTERPRETER)}
-    known: set[Optional[int]] = {address for address in symbols if address}
-    if target is not None and target not in known:
-        behaves = behaves_like_interpreter(memory, arch, convention, target)
-        if behaves is None:
-            return frozenset()
-        if behaves:
-            known.add(target)
-    return frozenset(address for address in known if address)
+    known = frozenset(address for address in symbols if address)
+    if target is None or target in known:
+        return known
+    behaves = behaves_like_interpreter(memory, arch, convention, target)
+    if behaves is False:
+        return known
+    symbol = memory.symbol_at(target)
+    if symbol is None:
+        likely = not known
+    else:
+        likely = symbol.address == target and "interpreter" in symbol.name.lower()
+    return known | {target} if behaves and likely else frozenset()
 
 
 def behaves_like_interpreter(

@@ -171,6 +171,9 @@ def _undetermined(state: State, insn: Instruction) -> Flow:
 def _memory(state: State, operand: Operand) -> Value:
     """The address of a memory operand, before any write-back."""
     base = _read(state, operand.base)
+    if operand.base == "sp" and state.sp is not None:
+        # Systems have the processor check that, whatever is added to it.
+        state.check_alignment(base, 16, "sp")
     if operand.index:
         if operand.extend:
             raise Unmodelled

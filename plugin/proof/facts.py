@@ -199,11 +199,11 @@ class Facts:
         return next((step.before for step in path.steps if step.at == at), None)
 
     def _agreed(self, state: Optional[State], at: int) -> Optional[State]:
-        """Most blocks have one path. Its own loop is no other way to a place: who stops
-        in one asks for the rounds. A path without an end has no rounds to ask for."""
-        for path in self.paths if len(self.paths) > 1 else ():
+        """A loop that ends comes to a place more than once. One without an end is no
+        other way to it: who stops in one asks for the rounds."""
+        for path in self.paths:
             ways = [step.before for step in path.steps if step.at == at]
-            for way in ways if path.end == "limit" else ways[:1]:
+            for way in ways[:1] if path.end == "loop" else ways:
                 if state is not None and way is not state:
                     state = state.agreeing(way)
         return state

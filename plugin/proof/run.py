@@ -13,13 +13,14 @@ from . import aarch64, x86_64
 from .conditions import TESTS
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .path import RESULT, CallSite, Dispatch, Guard, Path, Step, Verdict
-from .state import ANY_FLAGS, Offsets, State, chain
+from .state import Offsets, State, any_flags, chain
 from .values import (
     Const,
     Entry,
     Garbage,
     Load,
     Slot,
+    Unknown,
     Value,
     function_of,
     inputs,
@@ -108,6 +109,10 @@ class Explorer:
             path.steps.append(Step(at, insn, state.fork()))
             flow = self.execute(state, insn)
             following = at + len(insn.code)
+            if flow is None and insn.leads:
+                # With an effect in the table it would have said where.
+                why = f"{insn.text}: no known effect"
+                return self._finish(path, state, "limit", why)
             if flow is None:
                 at = following
                 continue
@@ -139,13 +144,27 @@ class Explorer:
         if insn.operands[0].kind == "imm":
             assert isinstance(target, Const)
             return target.value - self.thunk.address
+        if isinstance(target, Const) and path.dispatch is None:
+            # On to another part of the header.
+            ahead = target.value - self.thunk.address
+            there = self.thunk.code[ahead : ahead + self.thunk.arch.stub_size]
+            inside = (
+                self.thunk.contains(target.value)
+                and len(there) == self.thunk.arch.stub_size
+            )
+            if inside and not self.thunk.arch.parse_stub(there, ahead):
+                return ahead
         if path.dispatch is None:
             path.dispatch = Dispatch(state.step, state.at, insn, target, state.fork())
             return self._dispatch(path, state, target)
         if isinstance(target, Const) and self.thunk.contains(target.value):
             return target.value - self.thunk.address
+        unknown = unknown_in(target)
         if target == self._home():
             self._finish(path, state, "returned", "")
+        elif unknown:
+            why = f"where the jump goes is not known: {unknown.why}"
+            self._finish(path, state, "limit", why)
         else:
             why = "a second indirect jump leaves the block"
             self._finish(path, state, "lost", why)
@@ -316,8 +335,7 @@ class Explorer:
                 CallSite(state.step, state.at, insn, flow.target, state.fork())
             )
         else:
-            why = "what it calls is not modelled"
-            state.note_hazard(why, False)
+            return self._other_call(path, state, flow, following)
         arch, convention = self.thunk.arch, self.convention
         if state.sp is not None:
             # What is called needs a stack there, and so does an x86 call itself.
@@ -330,12 +348,25 @@ class Explorer:
         state.set(arch.result, RESULT)
         if arch.lr:
             state.set(arch.lr, Const(self.thunk.address + following))
-        state.flags = ANY_FLAGS
+        state.flags = any_flags(f"flags after the call at +{state.at:#04x}")
+        state.objects_changed = Unknown("the interpreter may change objects")
         if state.sp is None:
             state.forget("SP at the call is not known")
         else:
             state.drop_below(state.sp, "it lies below SP at the call")
             state.spoil(state.sp, convention.shadow, "it lies in the shadow space")
+        return following
+
+    def _other_call(
+        self, path: Path, state: State, flow: Call, following: int
+    ) -> Optional[int]:
+        """One that is no stub's: what is called need not keep to the convention."""
+        target = flow.target
+        if isinstance(target, Const) and self.thunk.contains(target.value):
+            why = "a call within the block is not modelled"
+            self._finish(path, state, "limit", why)
+            return None
+        state.forget("what it calls is not modelled")
         return following
 
     def _home(self) -> Value:
@@ -352,6 +383,9 @@ class Explorer:
         unknown = unknown_in(target)
         if unknown:
             why = f"the return address is not known: {unknown.why}"
+            self._finish(path, state, "limit", why)
+        elif path.dispatch is None and self._stub_in(target):
+            why = "a dispatch by a return is not modelled"
             self._finish(path, state, "limit", why)
         else:
             self._finish(path, state, "lost", "it returns to what is no return address")
@@ -372,6 +406,9 @@ class Explorer:
             if all(step.before.get(lr) == held for step in body):
                 path.loop = tuple(body)
                 return True
+        places = {step.at for step in body}
+        if before.flags != state.flags and any(g.at in places for g in path.guards):
+            return False
         names = {*before.registers, *state.registers} - {sp}
         if any(before.get(name) != state.get(name) for name in names):
             return False
@@ -383,9 +420,12 @@ class Explorer:
 
 
 def _hangs_on_lr(body: list[Step]) -> bool:
-    """Whether a loop on ARM64 has no other way than plain `b` and `ret`."""
+    """Whether a loop on ARM64 has no other way than plain `b` and `ret`, and nothing in
+    it reads or sets the link register by name."""
     for step in body:
         insn = step.insn
+        if any(operand.register in ("x30", "w30") for operand in insn.operands):
+            return False
         plain = insn.mnemonic == "b" or (insn.mnemonic == "ret" and not insn.operands)
         if insn.mnemonic.startswith(("b", "cb", "tb", "ret")) and not plain:
             return False

@@ -77,8 +77,9 @@ class Flags(NamedTuple):
     size: int
 
 
-ANY_FLAGS = Flags("arbitrary", Garbage("flags at entry"), Garbage("flags at entry"), 8)
-"""Flags that nobody has set: they can be anything."""
+def any_flags(why: str) -> Flags:
+    """Flags that nobody has set: they can be anything, each time anew."""
+    return Flags("arbitrary", Garbage(why), Garbage(why), 8)
 
 
 @dataclass
@@ -90,7 +91,7 @@ class State:
     offsets: Optional[Offsets] = None
     registers: dict[str, Value] = field(default_factory=dict)
     stack: dict[int, Byte] = field(default_factory=dict)
-    flags: Optional[Flags] = ANY_FLAGS
+    flags: Optional[Flags] = field(default_factory=lambda: any_flags("at entry"))
     """None: set in a way that is not known."""
     hazards: list[Hazard] = field(default_factory=list)
     lost: Optional[Unknown] = None
@@ -168,6 +169,15 @@ class State:
         self.lost = self.objects_changed = unknown
         self.flags = None
         self.note_hazard(why, False)
+
+    def check_alignment(self, address: Value, boundary: int, whose: str) -> None:
+        """Note an access that faults where its address is no multiple of `boundary`, at
+        most 16: SP at entry is known modulo that."""
+        offset = self.from_entry_sp(address)
+        if offset is None:
+            self.note_hazard(f"{whose} need not be a multiple of {boundary}", False)
+        elif (offset + self.arch.entry_misalignment) % boundary:
+            self.note_hazard(f"{whose} is not a multiple of {boundary}", False)
 
     def note_hazard(self, why: str, certain: bool) -> None:
         self.hazards.append(Hazard(self.step, why, certain))

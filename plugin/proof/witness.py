@@ -27,7 +27,7 @@ from .values import (
 
 ANYTHING = (0, 0x0001000000000005, 0x5213C6A40108, MASK64, 0x8000000000000000, 8, 1)
 POINTERS = (0x5213C6A40180, 0x7FF7F48C0120, 0x10000040, 0x100020000)
-CALL_INFOS = (0x02000004, 0, 0x4B000002, 0x10000001)
+CALL_INFOS = (0x02000004, 0, 0x4B000002, 0x01000001)
 STACKS = (0x7FFC5A3D2000, 0x16FDFE000, 0x55007FFE00)
 ROUNDS = 7
 
@@ -59,8 +59,11 @@ class Examples:
         if test is None:
             return False, False
         seen = set()
+        sides = (condition.a, condition.b)
+        if any(map(self._calls[0].kept_by_engines, sides)):
+            return False, False
         for call in self._calls:
-            a, b = call.number_of(condition.a), call.number_of(condition.b)
+            a, b = map(call.number_of, sides)
             if a is None or b is None:
                 return False, False
             seen.add(test(a, b, 8 * condition.size))
@@ -141,14 +144,27 @@ class _Call:
             return POINTERS
         return None if isinstance(value, Unknown) else ANYTHING
 
+    def kept_by_engines(self, value: Value) -> bool:
+        """Whether it is made of a word of the function's objects that is not known to
+        be of the chain: engines may see to it that it is what a header wants."""
+        arguments = self.convention.arguments
+        for part in inputs(value):
+            path = chain(part, arguments[0]) if isinstance(part, Load) else None
+            if path and not (self.offsets and self._in_chain(path)):
+                return True
+        return False
+
+    def _in_chain(self, path: tuple[int, ...]) -> bool:
+        o = self.offsets
+        known = (o.function_info, o.function_proxy, o.dynamic_thunk) if o else path
+        return len(path) <= 3 and path == known[: len(path)]
+
     def _loaded(self, value: Load) -> Optional[tuple[int, ...]]:
         """Words of objects: pointers and a stub where the chain has them."""
         path = chain(value, self.convention.arguments[0])
         if path is None:
             return None if self._may_be_stack(value.address) else ANYTHING
-        o = self.offsets
-        known = (o.function_info, o.function_proxy, o.dynamic_thunk) if o else path
-        if len(path) > 3 or path != known[: len(path)]:
+        if not self._in_chain(path):
             return ANYTHING
         return self.stubs if len(path) == 3 else POINTERS
 

@@ -255,6 +255,9 @@ def _return(state: State, insn: Instruction) -> Flow:
 def _vector_move(state: State, insn: Instruction) -> Flow:
     """Between vector registers and memory: only what is stored matters here."""
     target, source = insn.operands
+    memory = next((op for op in insn.operands if op.kind == "mem"), None)
+    if memory and insn.mnemonic in ALIGNED:
+        state.check_alignment(_address(state, memory, insn), 16, "the address")
     if target.kind == "mem":
         value = derived("vector", (state.get(source.register),))
         state.store(_address(state, target, insn), value, target.size)
@@ -274,6 +277,8 @@ def _nothing(state: State, insn: Instruction) -> Flow:
     return None
 
 
+ALIGNED = ("movaps", "movdqa")
+"""Moves that fault at an address that is not a multiple of 16."""
 TESTS = {
     "je": "eq",
     "jne": "ne",

@@ -16,6 +16,8 @@ from judging import judge, proved
 from mutants import Mutant, sound_spot
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.interpreter import INTERPRETER, known_interpreters
+from thunk_inspect.chakra.thunk import parse
+from thunk_inspect.checklist.listing import listed
 from thunk_inspect.proof import Facts
 from thunk_inspect.target import Symbol
 
@@ -239,3 +241,21 @@ def test_who_else_behaves_like_the_interpreter(
     )
     found = known_interpreters(memory, arch, arch.convention("x64-sysv"), 0x5000)
     assert found == known
+
+
+def test_a_list_of_blocks_that_are_placed() -> None:
+    """lea rcx,[rip+100000h]: blocks with the same bytes call different places."""
+    recipe = RECIPES["x64-sysv-variant-jmp-r8"]
+    far = ["488d0d00001000" if "interp" in text else text for text in recipe.header]
+    mutant = made(replace(recipe, header=tuple(far)))
+    memory: Any = SimpleNamespace(os="linux", symbol_at=lambda address: None)
+    blocks: Any = [
+        SimpleNamespace(thunk=parse(mutant.code, place, mutant.world.arch))
+        for place in (0x10000, 0x20000, 0x50000)
+    ]
+    called = [line.told.interpreter for line in listed(memory, blocks)]
+    behind = 0x100000 + sum(
+        len(bytes.fromhex(text)) for text in ("55", "4889e5", far[5])
+    )
+    behind += sum(4 for _ in range(3))
+    assert called == [behind + place for place in (0x10000, 0x20000, 0x50000)]

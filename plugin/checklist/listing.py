@@ -1,7 +1,7 @@
 """What `thunk-find` tells of each block: what its code does, and what it calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..chakra.locate import Found
@@ -32,15 +32,26 @@ class Listed:
 
 def listed(memory: Memory, blocks: Sequence[Found]) -> list[Listed]:
     """The list. Blocks that are alike but for their place do the same: one of them is
-    proved for all."""
-    known: dict[tuple[int, bytes], Told] = {}
+    proved for all, unless their place is what tells them the interpreter's."""
+    known: dict[tuple[int, bytes], tuple[Thunk, Told]] = {}
+    placed: dict[tuple[int, bytes], bool] = {}
     lines = []
     for found in blocks:
-        key = (found.thunk.first_stub, found.thunk.likeness)
+        thunk = found.thunk
+        key = (thunk.first_stub, thunk.likeness)
         if key not in known:
-            known[key] = _told(memory, found.thunk)
-        lines.append(Listed(found, known[key]))
+            known[key] = (thunk, _told(memory, thunk))
+        elif key not in placed:
+            placed[key] = _is_placed(memory, *known[key])
+        told = _told(memory, thunk) if placed.get(key) else known[key][1]
+        lines.append(Listed(found, told))
     return lines
+
+
+def _is_placed(memory: Memory, thunk: Thunk, told: Told) -> bool:
+    """Whether the same code calls something else from another place."""
+    beside = replace(thunk, address=thunk.address + thunk.size)
+    return fitting(memory.os, beside).interpreter != told.interpreter
 
 
 def _told(memory: Memory, thunk: Thunk) -> Told:

@@ -12,6 +12,7 @@ from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
 from .conditions import TESTS
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
+from .loops import goes_round
 from .path import RESULT, CallSite, Dispatch, Guard, Path, Step, Verdict
 from .state import Offsets, State, any_flags, chain
 from .values import (
@@ -96,7 +97,7 @@ class Explorer:
         while len(path.steps) < MAX_STEPS:
             if not 0 <= at < thunk.size:
                 return self._finish(path, state, "lost", "control leaves the block")
-            if at in seen and self._loops(path, state, seen[at]):
+            if at in seen and goes_round(path, state, seen[at], thunk.arch):
                 return self._finish(path, state, "loop", "it goes round for ever")
             insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
             if insn is None:
@@ -390,48 +391,3 @@ class Explorer:
         else:
             self._finish(path, state, "lost", "it returns to what is no return address")
         return None
-
-    def _loops(self, path: Path, state: State, first: int) -> bool:
-        """Whether the state has come back to where it was the last time here.
-
-        A stack pointer that creeps on does not matter in a loop that reads nothing.
-        """
-        before = path.steps[first].before
-        sp, lr = self.thunk.arch.sp, self.thunk.arch.lr
-        body = path.steps[first:]
-        held = state.get(lr) if lr else None
-        if isinstance(held, Const) and _hangs_on_lr(body):
-            # Control hangs on the link register alone, which nothing in here sets.
-            assert lr
-            if all(step.before.get(lr) == held for step in body):
-                path.loop = tuple(body)
-                return True
-        places = {step.at for step in body}
-        if before.flags != state.flags and any(g.at in places for g in path.guards):
-            return False
-        names = {*before.registers, *state.registers} - {sp}
-        if any(before.get(name) != state.get(name) for name in names):
-            return False
-        still = before.get(sp) == state.get(sp) and before.stack == state.stack
-        if not still and any(_touches_memory(step.insn) for step in body):
-            return False
-        path.loop = tuple(body)
-        return True
-
-
-def _hangs_on_lr(body: list[Step]) -> bool:
-    """Whether a loop on ARM64 has no other way than plain `b` and `ret`, and nothing in
-    it reads or sets the link register by name."""
-    for step in body:
-        insn = step.insn
-        if any(operand.register in ("x30", "w30") for operand in insn.operands):
-            return False
-        plain = insn.mnemonic == "b" or (insn.mnemonic == "ret" and not insn.operands)
-        if insn.mnemonic.startswith(("b", "cb", "tb", "ret")) and not plain:
-            return False
-    return True
-
-
-def _touches_memory(insn: Instruction) -> bool:
-    implicit = insn.mnemonic in ("push", "pop", "leave", "call")
-    return implicit or any(operand.kind == "mem" for operand in insn.operands)

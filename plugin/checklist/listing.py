@@ -1,13 +1,17 @@
 """What `thunk-find` tells of each block: what its code does, and what it calls."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
+from ..arch.decode import Instruction
 from ..chakra.locate import Found
-from ..chakra.thunk import Thunk
+from ..proof import Facts
 from ..target import Memory
 from .assess import fitting
+
+BY_PLACE = ("adr", "adrp", "ldr", "ldrsw")
+"""ARM64's instructions whose immediate is an address near them."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,40 @@ class Listed:
 def listed(memory: Memory, blocks: Sequence[Found]) -> list[Listed]:
     """The list. Blocks that are alike but for their place do the same: one of them is
     proved for all, unless their place is what tells them the interpreter's."""
-    known: dict[tuple[int, bytes], tuple[Thunk, Told]] = {}
-    placed: dict[tuple[int, bytes], bool] = {}
+    known: dict[tuple[int, bytes], Optional[Told]] = {}
     lines = []
     for found in blocks:
         thunk = found.thunk
         key = (thunk.first_stub, thunk.likeness)
-        if key not in known:
-            known[key] = (thunk, _told(memory, thunk))
-        elif key not in placed:
-            placed[key] = _is_placed(memory, *known[key])
-        told = _told(memory, thunk) if placed.get(key) else known[key][1]
+        told = known.get(key)
+        if told is None:
+            facts = fitting(memory.os, thunk)
+            told = _told(memory, facts)
+            known[key] = None if _looks_around(facts) else told
         lines.append(Listed(found, told))
     return lines
 
 
-def _is_placed(memory: Memory, thunk: Thunk, told: Told) -> bool:
-    """Whether the same code calls something else from another place."""
-    beside = replace(thunk, address=thunk.address + thunk.size)
-    return fitting(memory.os, beside).interpreter != told.interpreter
+def _looks_around(facts: Facts) -> bool:
+    """Whether an instruction names a place outside of the block by its own place."""
+    goals = (
+        goal
+        for path in facts.paths
+        for step in path.steps
+        for goal in _named(step.insn)
+    )
+    return not all(map(facts.thunk.contains, goals))
 
 
-def _told(memory: Memory, thunk: Thunk) -> Told:
-    facts = fitting(memory.os, thunk)
+def _named(insn: Instruction) -> Iterator[int]:
+    for operand in insn.operands:
+        if operand.base == "rip":
+            yield insn.end + operand.displacement
+        elif insn.mnemonic in BY_PLACE and operand.kind == "imm":
+            yield operand.immediate
+
+
+def _told(memory: Memory, facts: Facts) -> Told:
     target = facts.interpreter
     symbol = None if target is None else memory.symbol_at(target)
     name = symbol.name if symbol else None

@@ -105,6 +105,7 @@ NOT_KNOWN = {
     "clz x9,x9; br x30": (ARM, "", "ldp fp,lr,[sp],#16; 0xdac01129; 0xd61f03c0", "R9"),
     # With a range check behind it the block's size is not what the check has.
     "lea rax,[rip+2]; jmp rax": (X64, "488d0502000000; ffe0", "", "R7"),
+    "an epilogue elsewhere": (X64, "", "e9fb7f0000", "R9"),
     "call .+5; pop rax": (X64, "e800000000; 58", "", "R7"),
     "a call of a helper": (X64, "e8fb7f0000", "", "R7"),
     "push rdx; ret": (X64, "488b47{a}; 488b48{b}; 488b51{c}; 52; c3", "", "R7"),

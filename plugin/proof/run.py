@@ -96,7 +96,7 @@ class Explorer:
         seen: dict[int, int] = {step.at: n for n, step in enumerate(path.steps)}
         while len(path.steps) < MAX_STEPS:
             if not 0 <= at < thunk.size:
-                return self._finish(path, state, "lost", "control leaves the block")
+                return self._leave(path, state)
             if at in seen and goes_round(path, state, seen[at], thunk.arch):
                 return self._finish(path, state, "loop", "it goes round for ever")
             insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
@@ -122,6 +122,13 @@ class Explorer:
                 return None
             at = moved
         return self._finish(path, state, "limit", "more instructions than a thunk has")
+
+    def _leave(self, path: Path, state: State) -> None:
+        """An epilogue may go on elsewhere, where nobody has looked."""
+        last = path.steps[-1]
+        shared = last.insn.leads and last.at >= self.thunk.epilogue
+        why = "control leaves the block"
+        self._finish(path, state, "limit" if shared else "lost", why)
 
     def _follow(
         self, path: Path, state: State, insn: Instruction, flow: Flow, following: int

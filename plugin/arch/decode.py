@@ -19,6 +19,8 @@ old processors' sake."""
 LEADING = {1, 2, 3, 5, 7}
 """Capstone's groups of what may jump, call or return: CS_GRP_JUMP, CS_GRP_CALL,
 CS_GRP_RET, CS_GRP_IRET, CS_GRP_BRANCH_RELATIVE."""
+BY_PLACE = ("adr", "adrp", "ldr", "ldrsw")
+"""ARM64's instructions whose immediate is an address of data near them."""
 LONGEST = 15
 """Bytes of the longest instruction on any machine here."""
 
@@ -64,6 +66,18 @@ class Instruction:
     @property
     def end(self) -> int:
         return self.address + len(self.code)
+
+    @property
+    def near(self) -> tuple[int, ...]:
+        """Addresses of data, or of functions, that it names by their distance."""
+        return tuple(
+            operand.immediate
+            if operand.kind == "imm"
+            else self.end + operand.displacement
+            for operand in self.operands
+            if operand.base == "rip"
+            or (operand.kind == "imm" and self.mnemonic in BY_PLACE)
+        )
 
 
 def decode(code: bytes, address: int, arch: Arch) -> Optional[Instruction]:

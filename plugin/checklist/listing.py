@@ -1,17 +1,13 @@
 """What `thunk-find` tells of each block: what its code does, and what it calls."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ..arch.decode import Instruction
 from ..chakra.locate import Found
 from ..proof import Facts
 from ..target import Memory
 from .assess import fitting
-
-BY_PLACE = ("adr", "adrp", "ldr", "ldrsw")
-"""ARM64's instructions whose immediate is an address near them."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +49,8 @@ def listed(memory: Memory, blocks: Sequence[Found]) -> list[Listed]:
 
 def _looks_around(facts: Facts) -> bool:
     """Whether an instruction names a place outside of the block by its own place."""
-    goals = (
-        goal
-        for path in facts.paths
-        for step in path.steps
-        for goal in _named(step.insn)
-    )
-    return not all(map(facts.thunk.contains, goals))
-
-
-def _named(insn: Instruction) -> Iterator[int]:
-    for operand in insn.operands:
-        if operand.base == "rip":
-            yield insn.end + operand.displacement
-        elif insn.mnemonic in BY_PLACE and operand.kind == "imm":
-            yield operand.immediate
+    steps = (step for path in facts.paths for step in path.steps)
+    return not all(facts.thunk.contains(at) for step in steps for at in step.insn.near)
 
 
 def _told(memory: Memory, facts: Facts) -> Told:

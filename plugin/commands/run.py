@@ -227,7 +227,6 @@ def _split(line: str) -> list[str]:
 
 def words_of(name: str) -> list[str]:
     """The words that a command knows, for completion: its options and choices."""
-    parser = Parser(prog=name, add_help=False)
-    COMMANDS[name]().arguments(parser)
+    parser = _parser(name)
     words = [text for action in parser._actions for text in action.option_strings]
     return words + [text for action in parser._actions for text in action.choices or ()]

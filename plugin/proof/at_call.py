@@ -6,7 +6,6 @@ from ..arch import ANCHOR, WORD, Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .path import CallSite, Path
-from .run import examples_of
 from .state import Offsets, State, may_be_anything
 from .values import (
     Const,
@@ -22,6 +21,7 @@ from .values import (
     inputs,
     unknown_in,
 )
+from .witness import examples_of
 from .words import Finding, Words, cite, writer_of
 
 NULL_PAGES = 0x10000

@@ -27,7 +27,7 @@ from .values import (
     inputs,
     unknown_in,
 )
-from .witness import Examples
+from .witness import examples_of
 
 MAX_PATHS = 48
 MAX_STEPS = 1024
@@ -38,15 +38,6 @@ EXECUTE: dict[str, Callable[[State, Instruction], Flow]] = {
     "aarch64": aarch64.execute,
     "x86_64": x86_64.execute,
 }
-
-
-def examples_of(
-    thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
-) -> Examples:
-    """Calls of functions with the last, the first and a middle stub."""
-    count = thunk.stub_count
-    stubs = tuple(thunk.stub_address(n) for n in (count - 1, 0, count // 2))
-    return Examples(convention, offsets, thunk.arch, stubs)
 
 
 class Explorer:
@@ -128,7 +119,9 @@ class Explorer:
         last = path.steps[-1]
         shared = last.insn.leads and last.at >= self.thunk.epilogue
         why = "control leaves the block"
-        self._finish(path, state, "limit" if shared else "lost", why)
+        if shared:
+            return self._finish(path, state, "limit", f"{why}: nobody has looked there")
+        return self._finish(path, state, "lost", why)
 
     def _follow(
         self, path: Path, state: State, insn: Instruction, flow: Flow, following: int
@@ -152,21 +145,13 @@ class Explorer:
         if insn.operands[0].kind == "imm":
             assert isinstance(target, Const)
             return target.value - self.thunk.address
-        if isinstance(target, Const) and path.dispatch is None:
-            # On to another part of the header.
-            ahead = target.value - self.thunk.address
-            there = self.thunk.code[ahead : ahead + self.thunk.arch.stub_size]
-            inside = (
-                self.thunk.contains(target.value)
-                and len(there) == self.thunk.arch.stub_size
-            )
-            if inside and not self.thunk.arch.parse_stub(there, ahead):
-                return ahead
-        if path.dispatch is None:
+        place = self._place_of(target)
+        on = place is not None and not self._is_stub(place)
+        if path.dispatch is None and not on:
             path.dispatch = Dispatch(state.step, state.at, insn, target, state.fork())
             return self._dispatch(path, state, target)
-        if isinstance(target, Const) and self.thunk.contains(target.value):
-            return target.value - self.thunk.address
+        if place is not None:
+            return place
         unknown = unknown_in(target)
         if target == self._home():
             self._finish(path, state, "returned", "")
@@ -178,14 +163,26 @@ class Explorer:
             self._finish(path, state, "lost", why)
         return None
 
+    def _place_of(self, target: Value) -> Optional[int]:
+        """The place in the block that a value is the address of; None outside."""
+        if isinstance(target, Const) and self.thunk.contains(target.value):
+            return target.value - self.thunk.address
+        return None
+
+    def _is_stub(self, at: int) -> bool:
+        """By its bytes: where the stubs begin is told by the first indirect jump."""
+        arch = self.thunk.arch
+        there = self.thunk.code[at : at + arch.stub_size]
+        return len(there) < arch.stub_size or bool(arch.parse_stub(there, at))
+
     def _dispatch(self, path: Path, state: State, target: Value) -> Optional[int]:
         """Go to the function's own stub, if that is where the branch goes."""
         path.own_stub, good = self._judge_dispatch(path, target)
         if not good:
-            if isinstance(target, Const) and self.thunk.contains(target.value):
-                return target.value - self.thunk.address
-            self._finish(path, state, "lost", path.own_stub.why)
-            return None
+            place = self._place_of(target)
+            if place is None:
+                self._finish(path, state, "lost", path.own_stub.why)
+            return place
         odd = [n for n in self.thunk.odd if n in good]
         if odd[MAX_ODD_STUBS:]:
             # Nothing is known of these, which may be right or wrong.
@@ -338,12 +335,10 @@ class Explorer:
         following: int,
     ) -> Optional[int]:
         """Let the callee change whatever its convention lets it change."""
-        if self.thunk.part(insn.address).startswith("stub"):
-            path.calls.append(
-                CallSite(state.step, state.at, insn, flow.target, state.fork())
-            )
-        else:
-            return self._other_call(path, state, flow, following)
+        if not self.thunk.part(insn.address).startswith("stub"):
+            return self._other_call(path, state, flow.target, following)
+        site = CallSite(state.step, state.at, insn, flow.target, state.fork())
+        path.calls.append(site)
         arch, convention = self.thunk.arch, self.convention
         if state.sp is not None:
             # What is called needs a stack there, and so does an x86 call itself.
@@ -366,11 +361,10 @@ class Explorer:
         return following
 
     def _other_call(
-        self, path: Path, state: State, flow: Call, following: int
+        self, path: Path, state: State, target: Value, following: int
     ) -> Optional[int]:
         """One that is no stub's: what is called need not keep to the convention."""
-        target = flow.target
-        if isinstance(target, Const) and self.thunk.contains(target.value):
+        if self._place_of(target) is not None:
             why = "a call within the block is not modelled"
             self._finish(path, state, "limit", why)
             return None
@@ -386,8 +380,9 @@ class Explorer:
         if target == self._home():
             self._finish(path, state, "returned", "")
             return None
-        if isinstance(target, Const) and self.thunk.contains(target.value):
-            return target.value - self.thunk.address
+        place = self._place_of(target)
+        if place is not None:
+            return place
         unknown = unknown_in(target)
         if unknown:
             why = f"the return address is not known: {unknown.why}"

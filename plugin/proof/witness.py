@@ -7,6 +7,7 @@ valid call for each side is proof enough. The numbers below are such as engines 
 from typing import Callable, Optional
 
 from ..arch import Arch, Convention
+from ..chakra.thunk import Thunk
 from .flow import Condition
 from .state import Offsets, chain
 from .values import (
@@ -42,6 +43,8 @@ class Examples:
         arch: Arch,
         stubs: tuple[int, ...],
     ) -> None:
+        self._function = convention.arguments[0]
+        self._offsets = offsets
         self._calls = [
             _Call(number, convention, offsets, arch, stubs) for number in range(ROUNDS)
         ]
@@ -59,15 +62,22 @@ class Examples:
         if test is None:
             return False, False
         seen = set()
-        sides = (condition.a, condition.b)
-        if any(map(self._calls[0].kept_by_engines, sides)):
+        if self._kept_by_engines(condition.a) or self._kept_by_engines(condition.b):
             return False, False
         for call in self._calls:
-            a, b = map(call.number_of, sides)
+            a, b = call.number_of(condition.a), call.number_of(condition.b)
             if a is None or b is None:
                 return False, False
             seen.add(test(a, b, 8 * condition.size))
         return True in seen, False in seen
+
+    def _kept_by_engines(self, value: Value) -> bool:
+        """Whether it is made of a word of the function's objects that is not known to
+        be of the chain: engines may see to it that it is what a header wants."""
+        loads = (part for part in inputs(value) if isinstance(part, Load))
+        paths = filter(None, (chain(load, self._function) for load in loads))
+        known = self._offsets
+        return any(not (known and _in_chain(path, known)) for path in paths)
 
     def differ(self, actual: Value, expected: Value) -> bool:
         """Whether two values are different numbers in some valid call."""
@@ -144,27 +154,12 @@ class _Call:
             return POINTERS
         return None if isinstance(value, Unknown) else ANYTHING
 
-    def kept_by_engines(self, value: Value) -> bool:
-        """Whether it is made of a word of the function's objects that is not known to
-        be of the chain: engines may see to it that it is what a header wants."""
-        arguments = self.convention.arguments
-        for part in inputs(value):
-            path = chain(part, arguments[0]) if isinstance(part, Load) else None
-            if path and not (self.offsets and self._in_chain(path)):
-                return True
-        return False
-
-    def _in_chain(self, path: tuple[int, ...]) -> bool:
-        o = self.offsets
-        known = (o.function_info, o.function_proxy, o.dynamic_thunk) if o else path
-        return len(path) <= 3 and path == known[: len(path)]
-
     def _loaded(self, value: Load) -> Optional[tuple[int, ...]]:
         """Words of objects: pointers and a stub where the chain has them."""
         path = chain(value, self.convention.arguments[0])
         if path is None:
             return None if self._may_be_stack(value.address) else ANYTHING
-        if not self._in_chain(path):
+        if len(path) > 3 or (self.offsets and not _in_chain(path, self.offsets)):
             return ANYTHING
         return self.stubs if len(path) == 3 else POINTERS
 
@@ -174,3 +169,18 @@ class _Call:
             isinstance(part, (Mask, Derived)) or part == Entry(self.arch.sp)
             for part in inputs(address)
         )
+
+
+def examples_of(
+    thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
+) -> Examples:
+    """Calls of functions with the last, the first and a middle stub."""
+    count = thunk.stub_count
+    stubs = tuple(thunk.stub_address(n) for n in (count - 1, 0, count // 2))
+    return Examples(convention, offsets, thunk.arch, stubs)
+
+
+def _in_chain(path: tuple[int, ...], known: Offsets) -> bool:
+    """Whether these loads from the function object are the first of the chain's."""
+    hops = (known.function_info, known.function_proxy, known.dynamic_thunk)
+    return path == hops[: len(path)]

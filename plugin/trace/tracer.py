@@ -154,11 +154,11 @@ class Tracer:
         self._flush()
         strangers = self._follower.strangers
         if strangers:
-            text = "1 return is not judged: its call was not seen to enter"
-            if strangers > 1:
-                text = f"{strangers} returns are not judged: their calls were not seen"
-                text += " to enter"
-            self.tally.trace.missing.append(f"{RETURNED}: {text}")
+            what = f"{strangers} returns are not judged: their calls were"
+            if strangers == 1:
+                what = "1 return is not judged: its call was"
+            line = f"{RETURNED}: {what} not seen to enter"
+            self.tally.trace.missing.append(line)
         return self.tally.finish(ended)
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:

@@ -40,23 +40,34 @@ def supervised(work: Callable[[], int]) -> int:
     sys.stderr.flush()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     starter = os.getpid()
-    # A signal between the fork and its handlers would be lost, or end one of the two.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    # Waited for, not handled: one that comes between Python's last look at its signals
+    # and the wait would be heeded only after it. The worker has handlers of its own.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING, signal.SIGCHLD})
     worker = os.fork()
     if not worker:
         os._exit(_worker(work, starter))
-    for number in _wanted():
-        signal.signal(number, lambda number, frame: os.kill(worker, number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    _, waited = os.waitpid(worker, 0)
+    waited = _passing_on(worker)
     for number in _wanted():
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPPING, signal.SIGCHLD})
     end_descendants()
     if os.WIFSIGNALED(waited):
         name = signal.Signals(os.WTERMSIG(waited)).name
         print(f"thunk-inspect: the session was ended by {name}", file=sys.stderr)
         return UNREACHED
     return os.WEXITSTATUS(waited)
+
+
+def _passing_on(worker: int) -> int:
+    """How the worker ended, which is told of every signal to stop that we get."""
+    expected = {signal.SIGCHLD, *_wanted()}
+    while True:
+        ended, waited = os.waitpid(worker, os.WNOHANG)
+        if ended:
+            return waited
+        number = signal.sigwait(expected)
+        if number != signal.SIGCHLD:
+            os.kill(worker, number)
 
 
 def _worker(work: Callable[[], int], starter: int) -> int:
@@ -69,7 +80,7 @@ def _worker(work: Callable[[], int], starter: int) -> int:
         try:
             if os.getppid() != starter:
                 return UNREACHED
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPPING, signal.SIGCHLD})
             return work()
         finally:
             _ignore_stopping()

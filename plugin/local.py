@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from io import FileIO
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .target import PAGE, Region
 
@@ -26,6 +26,8 @@ PIECES = 1024
 """Pieces that one call takes (IOV_MAX)."""
 PIECE_SIZE = 16
 """Bytes of a struct iovec: address and size."""
+MOST_KEPT = 256
+"""Bytes of a piece whose place is kept for the next of its size."""
 ENTRY_SIZE = 8
 """Bytes of the page map for each page."""
 ENTRIES = 1 << 14
@@ -46,6 +48,16 @@ def _readv() -> Any:
     return call
 
 
+class _Place(NamedTuple):
+    """What one piece is read into, and the two lists that say so."""
+
+    buffer: "ctypes.Array[ctypes.c_char]"
+    pieces: "array[int]"
+    local: int
+    remote: int
+    """Addresses of the lists."""
+
+
 class Local:
     """A process by its pid. Everything fails softly: None where nothing can be said."""
 
@@ -54,6 +66,7 @@ class Local:
         self._task = pid
         """The thread that is asked: the first may have ended before the others."""
         self._call = _readv()
+        self._places: dict[int, _Place] = {}
 
     def samples(self, first: int, count: int, size: int) -> Optional[bytes]:
         """`size` bytes at `first` and every PAGE on, side by side. None if any of them
@@ -78,11 +91,21 @@ class Local:
 
     def read(self, address: int, size: int) -> Optional[bytes]:
         """Exactly these bytes, in one piece; None if any cannot be read."""
+        place = self._places.get(size) or self._place(size)
+        place.pieces[2] = address
+        got = self._transfer(place.local, place.remote, 1)
+        return place.buffer.raw if got == size else None
+
+    def _place(self, size: int) -> "_Place":
+        """Where so many bytes go. Kept where they are few: the words of a layout are
+        read again and again."""
         buffer = ctypes.create_string_buffer(size)
-        pieces = array("Q", (ctypes.addressof(buffer), size, address, size))
-        at = pieces.buffer_info()[0]
-        got = self._transfer(at, at + PIECE_SIZE, 1)
-        return buffer.raw if got == size else None
+        pieces = array("Q", (ctypes.addressof(buffer), size, 0, size))
+        local = pieces.buffer_info()[0]
+        place = _Place(buffer, pieces, local, local + PIECE_SIZE)
+        if size <= MOST_KEPT:
+            self._places[size] = place
+        return place
 
     def _transfer(self, local: int, remote: int, count: int) -> int:
         """From pieces there to one here: where the lists of both begin."""

@@ -4,7 +4,6 @@ Addresses are of the target's address space. A debugger's side is a `Runner`; it
 decides nothing, and what it set it takes away again in `close`.
 """
 
-import contextlib
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional, Protocol
 
@@ -64,10 +63,14 @@ class Stop(NamedTuple):
 
 def read_piece(read: Callable[[int, int], bytes], address: int, size: int) -> bytes:
     """As much of it as there is: what a layout is followed by may end with a page."""
-    for length in (size, min(size, PAGE - address % PAGE)):
-        with contextlib.suppress(Unreadable):
-            return read(address, length)
-    return b""
+    try:
+        return read(address, size)
+    except Unreadable:
+        pass
+    try:
+        return read(address, min(size, PAGE - address % PAGE))
+    except Unreadable:
+        return b""
 
 
 OnHit = Callable[[Hit], bool]

@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterator, List
 import pytest
 
 from conftest import Console
-from programs import wait_until
+from programs import CONSOLE, DEADLINE, wait_until
 from runs import BOTH, EVERYWHERE, Run, alive
 
 Starter = Callable[..., Run]
@@ -207,6 +207,21 @@ def test_a_signal_is_heeded_whenever_it_comes() -> None:
     )
     assert run.stdout.split() == ["4"] * 200, run.stderr
     assert run.stderr == "thunk-inspect: stopped by SIGTERM\n" * 200
+
+
+@BOTH
+def test_the_end_of_children_is_ignored(
+    programs: Dict[str, Path], debugger: str
+) -> None:
+    """By whoever started us: we are told of it all the same."""
+    run = subprocess.run(
+        [CONSOLE, "run", "--debugger", debugger, programs["x86_64"], "exit", "3"],
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert "exited with 3" in said(run)
 
 
 def test_a_signal_that_is_ignored_stays_ignored(

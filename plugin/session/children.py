@@ -40,6 +40,8 @@ def supervised(work: Callable[[], int]) -> int:
     sys.stderr.flush()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     starter = os.getpid()
+    # Whoever has it ignored, as some daemons do, is told of no child's end.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Waited for, not handled: one that comes between Python's last look at its signals
     # and the wait would be heeded only after it. The worker has handlers of its own.
     signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING, signal.SIGCHLD})

@@ -4,6 +4,7 @@ They are the benchmark's own rows; what a row measures, it says itself.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List
 
@@ -15,6 +16,10 @@ from benchmarks.rows import TABLE
 from blocks import RECIPES, emit
 from fakes import FakeTarget
 from thunk_inspect.chakra.locate import Found, Locator
+from thunk_inspect.chakra.thunk import parse
+from thunk_inspect.checklist import mends
+from thunk_inspect.checklist.assess import fitting
+from thunk_inspect.proof import prove
 from thunk_inspect.target import Memory
 
 COUNTED = {row.name: row for row in TABLE if row.unit in ("packets", "reads")}
@@ -67,3 +72,22 @@ def test_a_block_in_a_module_is_found_all_the_same(name: str) -> None:
     target = Modules(name, [range(BASE, BASE + 0x1000)], registers)
     found = located(target, name)
     assert (found.thunk.address, found.at, found.by) == (BASE, 0, "pc is in its header")
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_no_edit_is_tried_of_a_block_that_is_lost(lost: bool) -> None:
+    """Through 512 zero bytes among the stubs each proof takes thousands of steps."""
+    recipe = RECIPES["x64-sysv"]
+    unsaved = replace(recipe, epilogue=recipe.epilogue[1:])
+    code = bytearray(emit(unsaved, BASE, INTERPRETER, (0x28, 8, 0x50)))
+    if lost:
+        code[0x400:0x600] = bytes(512)
+    thunk = parse(bytes(code), BASE, recipe.machine[0])
+    assert thunk
+    facts = fitting("linux", thunk)
+    before = prove.cache_info().misses
+    mend = mends.restore(facts)
+    tried = prove.cache_info().misses - before
+    assert mend and mend.proved
+    # The whole block anew is no edit, and is proved all the same.
+    assert tried <= 2 if lost else len(mend.steps) == 1

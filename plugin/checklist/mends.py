@@ -32,10 +32,15 @@ SCRATCH = {
 MAX_FRAME = 128
 """Bytes of the frames that are tried for an epilogue."""
 
+MOST_STEPS = 2048
+"""Instructions on all paths of a proof, beyond which no edit is tried: with those of a
+block that is wrong in one place it has a few hundred, with lost stubs thousands, and
+each edit would take as long to prove."""
+
 
 def holds(facts: Facts, thunk: Optional[Thunk]) -> bool:
     """Whether an edited block satisfies every static claim."""
-    if thunk is None:
+    if thunk is None or sum(len(path.steps) for path in facts.paths) > MOST_STEPS:
         return False
     again = prove(thunk, facts.convention, facts.offsets, _interpreters(facts))
     return all(finding.holds is True for finding in again.claims.values())

@@ -65,11 +65,12 @@ class Judge(AtCall):
             insn = path.steps[step].insn
             at = path.steps[step].at
             touched = STATIC if step <= called else ("R9", "R10")
+            why = cite(insn, hazard.why)
             for claim in touched:
                 if claim == "R7" and step > dispatched:
                     continue
                 if found[claim].holds is not False or hazard.certain:
-                    found[claim] = Finding(None, [cite(insn, hazard.why)], at)
+                    found[claim] = Finding(None, [why], at)
             if hazard.certain:
                 blamed = "R7" if step <= dispatched else "R9"
                 early = path.doubt_at is not None and step < path.doubt_at

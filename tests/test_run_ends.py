@@ -173,33 +173,37 @@ def test_ended_before_there_is_a_program(
     said(run.ends())
 
 
+SENDS = """
+import os, signal, sys, time
+from thunk_inspect.session.children import supervised
+
+def work():
+    for _ in range(50):
+        time.sleep(0.1)
+    return 0
+
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        os._exit(supervised(work))
+    children = f"/proc/{pid}/task/{pid}/children"
+    while not open(children).read():
+        pass
+    until = time.perf_counter() + float(line)
+    while time.perf_counter() < until:
+        pass
+    os.kill(pid, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+"""Starts supervised work again and again, and tells it to stop so many seconds after
+its fork."""
+
+
 def test_a_signal_is_heeded_whenever_it_comes() -> None:
     """One of sixty came between two system calls of ours and was lost until the end."""
-    code = "\n".join(
-        (
-            "import os, signal, sys, time",
-            "from thunk_inspect.session.children import supervised",
-            "def work():",
-            "    for _ in range(50):",
-            "        time.sleep(0.1)",
-            "    return 0",
-            "for line in sys.stdin:",
-            "    pid = os.fork()",
-            "    if not pid:",
-            "        os._exit(supervised(work))",
-            "    children = f'/proc/{pid}/task/{pid}/children'",
-            "    while not open(children).read():",
-            "        pass",
-            "    until = time.perf_counter() + float(line)",
-            "    while time.perf_counter() < until:",
-            "        pass",
-            "    os.kill(pid, signal.SIGTERM)",
-            "    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))",
-        )
-    )
     waits = "".join(f"{number * 1e-5}\n" for number in range(200))
     run = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", SENDS],
         input=waits,
         capture_output=True,
         text=True,

@@ -40,7 +40,7 @@ each edit would take as long to prove."""
 
 def holds(facts: Facts, thunk: Optional[Thunk]) -> bool:
     """Whether an edited block satisfies every static claim."""
-    if thunk is None or sum(len(path.steps) for path in facts.paths) > MOST_STEPS:
+    if thunk is None:
         return False
     again = prove(thunk, facts.convention, facts.offsets, _interpreters(facts))
     return all(finding.holds is True for finding in again.claims.values())
@@ -51,7 +51,9 @@ def _interpreters(facts: Facts) -> "frozenset[int]":
 
 
 def _proved(facts: Facts, edits: list[Edit]) -> Optional[Mend]:
-    if not edits or not holds(facts, apply(facts.thunk, edits)):
+    if not edits or sum(len(path.steps) for path in facts.paths) > MOST_STEPS:
+        return None
+    if not holds(facts, apply(facts.thunk, edits)):
         return None
     return Mend([edit.text for edit in edits], proved=True)
 

@@ -127,7 +127,7 @@ class Printed:
     def __init__(self) -> None:
         self._fd = _memory_file()
         self._end = 0
-        """Of what was read; then it was read whole."""
+        """Where the next answer begins: all before it was read."""
         # It closes the file with itself.
         self._file = lldb.SBFile(self._fd, "w", True)
         self._result = lldb.SBCommandReturnObject()

@@ -22,6 +22,8 @@ from ..target import ThunkError
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AWAITED = (*STOPPING, signal.SIGCHLD)
+"""What the starter waits for."""
 PATIENCE = 10.0
 """Seconds for processes to go after SIGKILL; only a broken kernel needs them."""
 
@@ -44,14 +46,14 @@ def supervised(work: Callable[[], int]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Waited for, not handled: one that comes between Python's last look at its signals
     # and the wait would be heeded only after it. The worker has handlers of its own.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING, signal.SIGCHLD})
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     worker = os.fork()
     if not worker:
         os._exit(_worker(work, starter))
     waited = _passing_on(worker)
     for number in _wanted():
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPPING, signal.SIGCHLD})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
     end_descendants()
     if os.WIFSIGNALED(waited):
         name = signal.Signals(os.WTERMSIG(waited)).name
@@ -82,7 +84,7 @@ def _worker(work: Callable[[], int], starter: int) -> int:
         try:
             if os.getppid() != starter:
                 return UNREACHED
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPPING, signal.SIGCHLD})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
             return work()
         finally:
             _ignore_stopping()

@@ -63,14 +63,12 @@ class Stop(NamedTuple):
 
 def read_piece(read: Callable[[int, int], bytes], address: int, size: int) -> bytes:
     """As much of it as there is: what a layout is followed by may end with a page."""
-    try:
-        return read(address, size)
-    except Unreadable:
-        pass
-    try:
-        return read(address, min(size, PAGE - address % PAGE))
-    except Unreadable:
-        return b""
+    for length in (size, min(size, PAGE - address % PAGE)):
+        try:
+            return read(address, length)
+        except Unreadable:
+            continue
+    return b""
 
 
 OnHit = Callable[[Hit], bool]

@@ -310,6 +310,7 @@ call {r15|qword ptr [rsp]|qword ptr [rsp+0x10]|qword ptr [rdi+0x18]}
 ret
 repz ret
 ret {0|8|0x28|0x7ff8}
+!int {0x80|0x2d|0x2e|1}
 !{retw|retf|bnd jmp r15|lock add [rsp], rax|rep movsb|rep stosq}
 !{ljmp|lcall} [rsp]
 !{jmpw|callw} [rsp]
@@ -320,7 +321,7 @@ endbr64
 
 TRAPS = {
     "aarch64": ("brk 0", "brk 0xf000", "hlt 7", "udf 3"),
-    "x86_64": ("int3", "int 0x29", "ud2", "hlt"),
+    "x86_64": ("int3", "int 3", "int 0x29", "ud2", "hlt"),
 }
 """Each is run with something behind it that must not be reached."""
 

@@ -19,7 +19,7 @@ from thunk_inspect.chakra.interpreter import INTERPRETER, known_interpreters
 from thunk_inspect.chakra.thunk import Thunk, parse
 from thunk_inspect.checklist import listing
 from thunk_inspect.checklist.assess import fitting as fitting_of_all
-from thunk_inspect.proof import Facts
+from thunk_inspect.proof import Facts, prove
 from thunk_inspect.target import Symbol
 
 ARM, X64 = "arm64-unix", "x64-sysv"
@@ -106,6 +106,9 @@ NOT_KNOWN = {
     # With a range check behind it the block's size is not what the check has.
     "lea rax,[rip+2]; jmp rax": (X64, "488d0502000000; ffe0", "", "R7"),
     "an epilogue elsewhere": (X64, "", "e9fb7f0000", "R9"),
+    # movabs rcx,<elsewhere>; jmp rcx
+    "an epilogue far away": (X64, "", "48b90010000000600000; ffe1", "R9"),
+    "a header elsewhere": (X64, "e9fb7f0000", "", "R7"),
     "call .+5; pop rax": (X64, "e800000000; 58", "", "R7"),
     "a call of a helper": (X64, "e8fb7f0000", "", "R7"),
     "push rdx; ret": (X64, "488b47{a}; 488b48{b}; 488b51{c}; 52; c3", "", "R7"),
@@ -113,6 +116,26 @@ NOT_KNOWN = {
     "the type's id": (X64, "488b4708; 83381b; 7401; cc", "", "R7"),
     # ldr x9,[x0]; cbnz x9,.+8; brk
     "the vtable": (ARM, "0xf9400009; 0xb5000049; 0xd4200020", "", "R7"),
+    "int 80h": (X64, "cd80", "", "R7"),
+    # adr x9,<behind the last stub's call>; cmp x30,x9; b.eq .+8; brk
+    "the return address of one stub": (
+        ARM,
+        "",
+        "0x10ffffe9; 0xeb0903df; 0x54000040; 0xd4200020; ldp fp,lr,[sp],#16; ret",
+        "R9",
+    ),
+    # add x30,x30,#8; ret: into the next stub, but for the last one.
+    "the next stub": (ARM, "", "0x910023de; ret", "R9"),
+    # and x30,x30,#~3; ret: it has no such bits.
+    "bits of the return address": (
+        ARM,
+        "",
+        "ldp fp,lr,[sp],#16; 0x927ef7de; ret",
+        "R9",
+    ),
+    # xchg rdi,rsp twice; mov x9,sp; mov sp,x0; mov sp,x9
+    "a stack elsewhere, x64": (X64, "4887e7; 4887e7", "", "R7"),
+    "a stack elsewhere, arm64": (ARM, "0x910003e9; 0x9100001f; 0x9100013f", "", "R7"),
 }
 
 
@@ -153,6 +176,34 @@ def test_the_red_zone_is_the_systems(system: str, size: int) -> None:
     assert registers.red_zone == size
 
 
+# Which word is the stub's address.
+
+OTHER_WORD = "488b4728; 488b4008; 488b4058"
+"""mov rax,[rdi+28h]; mov rax,[rax+8]; mov rax,[rax+58h]: no chain of the header's."""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        # mov rcx,<some stub>; cmp rax,rcx; jae .+1
+        "48b9{stub}; 4839c8; 7301; cc",
+        # test al,1; je .+1
+        "a801; 7401; cc",
+        # test dl,1; je over a whole dispatch: that by +50h cannot be right as well.
+        "f6c201; 7402; ffe0",
+    ],
+)
+def test_another_word_than_the_stub(test: str) -> None:
+    """Nobody says that the word at +58h is a stub's address."""
+    stub = (sound_spot(0).base + 0x100).to_bytes(8, "little").hex()
+    mutant = changed(X64, f"{OTHER_WORD}; {test.format(stub=stub)}")
+    thunk = parse(mutant.code, mutant.world.base, mutant.world.arch)
+    assert thunk
+    unasked = prove(thunk, mutant.world.convention)
+    assert unasked.claims["R7"].holds is None
+    assert not judge(mutant).wrong
+
+
 # What differs before and after the call.
 
 ADDED = "0xcb0a0129; 0x8b090273; ldp fp,lr,[sp],#16; ret"  # x19 += x9 - x10
@@ -172,6 +223,38 @@ def test_what_the_call_may_change(before: str, behind: str) -> None:
     epilogue = f"0xa8c12fea; {behind}; {ADDED}"
     mutant = changed(ARM, before, epilogue, layout=BY_FP[ARM])
     assert holds(mutant, "R10") is not True
+    assert not judge(mutant).wrong
+
+
+def test_a_vector_register_that_the_call_may_change() -> None:
+    """movaps xmm0,xmm6; movaps xmm6,xmm1 before, movaps xmm6,xmm0 behind."""
+    name = "x64-windows-variant-r10"
+    behind = "; ".join(("0f28f0", *RECIPES[name].epilogue))
+    mutant = changed(name, "0f28c6; 0f28f1", behind)
+    assert holds(mutant, "R10") is None
+    assert not judge(mutant).wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "behind"),
+    [
+        # xor ecx,ecx; test ecx,ecx; je .+1
+        (X64, "31c9; 85c9; 7401; cc; 5d; ret"),
+        # xor ecx,ecx; add rbx,rcx
+        (X64, "31c9; 4801cb; 5d; ret"),
+        # lea rax',[rcx+8]; sub of the same: rbx += rcx + 8 - (rcx + 8)
+        (X64, "488d5108; 4883c108; 4829ca; 4801d3; 5d; ret"),
+        # mov rcx,[rsp-8]; xor rcx,[rsp-8]; add rbx,rcx: the red zone
+        (X64, "488b4c24f8; 48334c24f8; 4801cb; 5d; ret"),
+        # eor w9,w9,w9; add x19,x19,x9
+        (ARM, "0x4a090129; 0x8b090273; ldp fp,lr,[sp],#16; ret"),
+    ],
+)
+def test_what_nobody_determines_is_one_number_all_the_same(
+    name: str, behind: str
+) -> None:
+    mutant = changed(name, epilogue=behind.replace("ret", RECIPES[name].epilogue[-1]))
+    assert holds(mutant, "R9") is True and holds(mutant, "R10") is True
     assert not judge(mutant).wrong
 
 

@@ -75,6 +75,7 @@ def _is_padding(code: bytes) -> bool:
 ARCH = Arch(
     name="aarch64",
     registers=tuple(f"x{n}" for n in range(31)) + ("sp", "pc"),
+    vectors=tuple(f"v{n}" for n in range(32)),
     extra=(),
     pc="pc",
     sp="sp",

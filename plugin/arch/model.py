@@ -78,6 +78,8 @@ class Arch:
     registers: tuple[str, ...]
     """Every general register, and the program counter, by the names used in reports,
     in the order in which a remote stub gives them."""
+    vectors: tuple[str, ...]
+    """The vector registers, by the names of conventions."""
     extra: tuple[str, ...]
     """Other registers that help to find one's way, where a debugger has them."""
     pc: str

@@ -71,6 +71,7 @@ ARCH = Arch(
         *(f"r{n}" for n in range(8, 16)),
         "rip",
     ),
+    vectors=tuple(f"xmm{n}" for n in range(16)),
     extra=("gs_base",),
     pc="rip",
     sp="rsp",

@@ -10,7 +10,7 @@ from typing import Optional
 from ..proof import Facts
 from ..proof.path import Path
 from ..proof.state import BELOW_SP, State
-from ..proof.values import Const, Entry
+from ..proof.values import Behind, Const, Entry
 from ..target import MASK64, Memory, ThunkError
 from .entry import at_calls, entry_sp_of
 from .locate import Found
@@ -113,7 +113,7 @@ def _stub_by_state(memory: Memory, facts: Facts, state: State) -> Optional[int]:
             continue
         if dispatch and value == dispatch.target and not isinstance(value, Entry):
             return facts.thunk.stub_number(actual)
-        if name == arch.lr and isinstance(value, Const):
+        if name == arch.lr and isinstance(value, (Const, Behind)):
             return facts.thunk.returning_stub(actual)
     return None
 

@@ -5,7 +5,7 @@ epilogue and return by abstract interpretation, and judges the claims that can b
 decided from the instructions alone. It knows nothing of debuggers.
 """
 
+from .chain import Offsets
 from .facts import Facts, prove
-from .state import Offsets
 
 __all__ = ["Facts", "Offsets", "prove"]

@@ -6,17 +6,14 @@ entry is held against an emulator in tests/test_effects.py.
 
 from typing import Callable
 
+from ..arch import WORD
 from ..arch.decode import Instruction, Operand
-from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
+from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap, Unmodelled
 from .state import Flags, State
 from .values import MASK64, Const, Unknown, Value, add, combine, derived, mask
 
 Effect = Callable[[State, Instruction], Flow]
 _LOW32 = 0xFFFFFFFF
-
-
-class Unmodelled(Exception):
-    """This form of the instruction has no effect in the table."""
 
 
 def _wide(register: str) -> str:
@@ -207,6 +204,13 @@ def _overlaps(insn: Instruction, count: int) -> bool:
     return (insn.writeback or insn.post) and insn.operands[count].base in names
 
 
+def _vector(state: State, register: str, size: int) -> Value:
+    """What is stored of a vector. Of a whole one calls keep half at the most: two that
+    are stored are two values."""
+    whole = (Const(state.step),) if size > WORD else ()
+    return derived("vector", (state.get("v" + register[1:]), *whole))
+
+
 def _store(count: int, size: int = 0) -> Effect:
     def effect(state: State, insn: Instruction) -> Flow:
         if _overlaps(insn, count):
@@ -220,7 +224,7 @@ def _store(count: int, size: int = 0) -> Effect:
             if _general(operand.register) or operand.register in ("xzr", "wzr"):
                 value = _read(state, operand.register)
             else:
-                value = derived("vector", (state.get("v" + operand.register[1:]),))
+                value = _vector(state, operand.register, width)
             stored.append((add(address, n * width), value, width))
         # First: what is stored at the new SP does not lie below it.
         _write_back(state, insn, count, after)

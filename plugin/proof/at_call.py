@@ -5,13 +5,13 @@ from typing import Optional
 from ..arch import ANCHOR, WORD, Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
+from .chain import Offsets
 from .path import CallSite, Path
-from .state import Offsets, State, may_be_anything
+from .state import State, may_be_anything
 from .values import (
     Const,
     Derived,
     Entry,
-    Garbage,
     Mask,
     Sum,
     Unknown,
@@ -297,7 +297,7 @@ class AtCall(Words):
             if unknown:
                 return Finding(None, [cite(insn, unknown.why)], at)
         text = f"{fp} + {ANCHOR} = {self.name(add(value, ANCHOR))}"
-        if add(value, ANCHOR) == layout and not isinstance(layout, Garbage):
+        if add(value, ANCHOR) == layout:
             return Finding(True, [cite(insn, f"{text} = the layout")], at)
         if any(
             isinstance(p, (Derived, Mask)) for v in (value, layout) for p in inputs(v)

@@ -12,8 +12,9 @@ from ..arch import Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .at_call import AtCall
+from .chain import Offsets
 from .path import RESULT, Path
-from .state import BELOW_SP, Offsets, State
+from .state import BELOW_SP, State
 from .values import Const, Entry, Value, add, always, unknown_in
 from .words import Finding, cite, last_writer, worst
 

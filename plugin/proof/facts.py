@@ -8,10 +8,11 @@ from ..arch import WORD, Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from . import claims
+from .chain import Offsets, chains_in
 from .path import CallSite, Path, Step
 from .run import Explorer
-from .state import Offsets, State, chain
-from .values import Const, Entry, Load, Value, function_of, inputs
+from .state import State
+from .values import Const, Entry, Value, function_of
 from .words import Finding
 
 
@@ -112,13 +113,9 @@ class Facts:
         """The three offsets as the header's loads have them."""
         if self.main.dispatch is None:
             return None
-        loads = [
-            path
-            for part in inputs(self.main.dispatch.target)
-            if isinstance(part, Load)
-            for path in [chain(part, self.convention.arguments[0])]
-            if path
-        ]
+        target = self.main.dispatch.target
+        function = self.convention.arguments[0]
+        loads = [path for _, path in chains_in(target, function)]
         longest = max(loads, key=len, default=())
         # A chain of four loads ends in something else than a stub's address.
         return Offsets(*longest) if len(longest) == 3 else None
@@ -163,9 +160,8 @@ class Facts:
         if self.main.dispatch is None:
             return None
         target = self.main.dispatch.target
-        for part in inputs(target):
-            path = chain(part, self.convention.arguments[0])
-            goes = function_of(target, part) if path and len(path) == 3 else None
+        for part, path in chains_in(target, self.convention.arguments[0]):
+            goes = function_of(target, part) if len(path) == 3 else None
             if goes:
                 return goes(stub)
         return None

@@ -45,3 +45,7 @@ class Trap(NamedTuple):
 
 Flow = Optional[Union[Jump, Branch, Call, Return, Trap]]
 """None: on to the next instruction."""
+
+
+class Unmodelled(Exception):
+    """This form of an instruction has no effect in the table."""

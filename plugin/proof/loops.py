@@ -4,7 +4,7 @@ from ..arch import Arch
 from ..arch.decode import Instruction
 from .path import Path, Step
 from .state import State
-from .values import Const
+from .values import Behind, Const
 
 
 def goes_round(path: Path, state: State, first: int, arch: Arch) -> bool:
@@ -16,7 +16,7 @@ def goes_round(path: Path, state: State, first: int, arch: Arch) -> bool:
     sp, lr = arch.sp, arch.lr
     body = path.steps[first:]
     held = state.get(lr) if lr else None
-    if isinstance(held, Const) and _hangs_on_lr(body):
+    if isinstance(held, (Const, Behind)) and _hangs_on_lr(body):
         # Control hangs on the link register alone, which nothing in here sets.
         assert lr
         if all(step.before.get(lr) == held for step in body):

@@ -5,9 +5,10 @@ from functools import lru_cache
 from typing import Optional
 
 from ..arch import ANCHOR
+from .chain import chain
 from .facts import Facts
 from .path import Step
-from .state import State, chain
+from .state import State
 from .values import Const, Entry, Load, Value, always
 
 CHAIN = ("function -> functionInfo", "functionInfo -> body", "body -> stub")

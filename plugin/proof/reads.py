@@ -6,8 +6,9 @@ and it ends where the table does.
 
 from ..arch import Arch, Convention
 from ..arch.decode import decode
+from .chain import strip
 from .run import EXECUTE
-from .state import State, strip
+from .state import State
 from .values import Entry, Load, inputs
 
 MAX_INSTRUCTIONS = 48

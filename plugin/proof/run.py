@@ -6,27 +6,19 @@ followed unless it is decided for every stub; loops are found, and all is bounde
 
 from typing import Callable, Optional
 
-from ..arch import WORD, Convention
+from ..arch import Convention
 from ..arch.decode import LONGEST, Instruction, decode
 from ..chakra.thunk import Thunk
 from . import aarch64, x86_64
+from .called import call_interpreter
+from .chain import Offsets
 from .conditions import TESTS
 from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
 from .loops import goes_round
-from .path import RESULT, CallSite, Dispatch, Guard, Path, Step, Verdict
-from .state import Offsets, State, any_flags, chain
-from .values import (
-    Const,
-    Entry,
-    Garbage,
-    Load,
-    Slot,
-    Unknown,
-    Value,
-    function_of,
-    inputs,
-    unknown_in,
-)
+from .own_stub import OwnStub
+from .path import CallSite, Dispatch, Guard, Path, Step
+from .state import State
+from .values import Behind, Const, Entry, Slot, Value, always, inputs, unknown_in
 from .witness import examples_of
 
 MAX_PATHS = 48
@@ -55,6 +47,7 @@ class Explorer:
         self.thunk = thunk
         self.convention = convention
         self.offsets = offsets
+        self.own_stub = OwnStub(thunk, convention, offsets)
         self.stub = stub
         self.execute = EXECUTE[thunk.arch.name]
         self.examples = examples_of(thunk, convention, offsets)
@@ -64,6 +57,14 @@ class Explorer:
         self.pending: list[tuple[Path, State, int]] = []
 
     def explore(self) -> list[Path]:
+        self._walk_all()
+        settled = self.own_stub.settled()
+        if settled:
+            self.own_stub, self.paths, self.untaken = settled, [], {}
+            self._walk_all()
+        return self.paths
+
+    def _walk_all(self) -> None:
         thunk = self.thunk
         state = State(
             thunk.arch, self.convention, thunk.code, thunk.address, self.offsets
@@ -75,7 +76,6 @@ class Explorer:
                 self._finish(*self.pending.pop()[:2], "limit", "too many paths")
                 continue
             self._walk(*self.pending.pop())
-        return self.paths
 
     def _finish(self, path: Path, state: State, end: str, why: str) -> None:
         path.end, path.why, path.state = end, why, state
@@ -115,11 +115,12 @@ class Explorer:
         return self._finish(path, state, "limit", "more instructions than a thunk has")
 
     def _leave(self, path: Path, state: State) -> None:
-        """An epilogue may go on elsewhere, where nobody has looked."""
+        """Header and epilogue may go on elsewhere, where nobody has looked; stubs have
+        their epilogue in the block."""
         last = path.steps[-1]
-        shared = last.insn.leads and last.at >= self.thunk.epilogue
+        stub = self.thunk.part(last.insn.address).startswith("stub")
         why = "control leaves the block"
-        if shared:
+        if last.insn.leads and not stub:
             return self._finish(path, state, "limit", f"{why}: nobody has looked there")
         return self._finish(path, state, "lost", why)
 
@@ -152,22 +153,15 @@ class Explorer:
             return self._dispatch(path, state, target)
         if place is not None:
             return place
-        unknown = unknown_in(target)
-        if target == self._home():
-            self._finish(path, state, "returned", "")
-        elif unknown:
-            why = f"where the jump goes is not known: {unknown.why}"
-            self._finish(path, state, "limit", why)
-        else:
-            why = "a second indirect jump leaves the block"
-            self._finish(path, state, "lost", why)
+        self._go_out(path, state, target, "a second indirect jump")
         return None
 
     def _place_of(self, target: Value) -> Optional[int]:
         """The place in the block that a value is the address of; None outside."""
-        if isinstance(target, Const) and self.thunk.contains(target.value):
-            return target.value - self.thunk.address
-        return None
+        if not isinstance(target, (Const, Behind)):
+            return None
+        here = self.thunk.contains(target.value)
+        return target.value - self.thunk.address if here else None
 
     def _is_stub(self, at: int) -> bool:
         """By its bytes: where the stubs begin is told by the first indirect jump."""
@@ -177,7 +171,8 @@ class Explorer:
 
     def _dispatch(self, path: Path, state: State, target: Value) -> Optional[int]:
         """Go to the function's own stub, if that is where the branch goes."""
-        path.own_stub, good = self._judge_dispatch(path, target)
+        judged = self.own_stub.judge(target, path.numbers, state.at)
+        path.own_stub, good = judged
         if not good:
             place = self._place_of(target)
             if place is None:
@@ -200,70 +195,6 @@ class Explorer:
             self.pending.append((branch, copy, at))
         return None
 
-    def _judge_dispatch(
-        self, path: Path, target: Value
-    ) -> tuple[Verdict, frozenset[int]]:
-        """(whether it goes to every function's own stub, stubs that it reaches)."""
-        at = path.dispatch.at if path.dispatch else None
-        nobody: frozenset[int] = frozenset()
-        unknown = unknown_in(target)
-        if unknown:
-            return Verdict(None, unknown.why, at), nobody
-        stub = self._stub_in(target)
-        if stub is None:
-            return self._other_target(target, at), nobody
-        number_of = function_of(target, stub)
-        if number_of is None:
-            why = "the branch target depends on more than the function's own stub"
-            return Verdict(None, why, at), nobody
-        thunk = self.thunk
-        good = {
-            n
-            for n in path.numbers
-            if number_of(thunk.stub_address(n)) == thunk.stub_address(n)
-        }
-        bad = sorted(path.numbers - good)
-        if not bad:
-            return Verdict(True, "", at), frozenset(good)
-        address = thunk.stub_address(bad[0])
-        why = (
-            f"for stub {bad[0]} ({address:#x}) it goes to {number_of(address):#x}"
-            f" instead"
-        )
-        holds = None if thunk.doubtful.issuperset(bad) else False
-        return Verdict(holds, why, at), frozenset(good)
-
-    def _stub_in(self, target: Value) -> Optional[Value]:
-        """The part of a branch target that is function -> info -> body -> stub."""
-        function = self.convention.arguments[0]
-        wanted = self.offsets
-        for part in inputs(target):
-            if not isinstance(part, Load):
-                continue
-            path = chain(part, function)
-            if path is None or len(path) != 3:
-                continue
-            if wanted is None or Offsets(*path) == wanted:
-                return part
-        return None
-
-    def _other_target(self, target: Value, at: Optional[int]) -> Verdict:
-        """The branch does not follow the chain: certain only if that is known."""
-        function = self.convention.arguments[0]
-        loads = [
-            path
-            for part in inputs(target)
-            if isinstance(part, Load)
-            for path in [chain(part, function)]
-            if path
-        ]
-        if loads and self.offsets is None:
-            steps = " -> ".join(f"+{n:#x}" for n in loads[0])
-            why = f"the target is read through function {steps}: unknown what that is"
-            return Verdict(None, why, at)
-        why = "the branch target is not the function's m_dynamicInterpreterThunk"
-        return Verdict(False, why, at)
-
     def _fork(self, path: Path, state: State, flow: Branch, following: int) -> None:
         """Follow both sides of a conditional jump, each for the stubs that take it.
 
@@ -272,7 +203,7 @@ class Explorer:
         """
         assert isinstance(flow.target, Const)
         taken_at = flow.target.value - self.thunk.address
-        decided = self._decide(path.numbers, flow.condition)
+        decided = self.own_stub.decide(path.numbers, flow.condition)
         shown = (True, True) if decided else self._examples(flow.condition)
         sides = decided or (path.numbers, path.numbers)
         for numbers, at, certain in zip(sides, (taken_at, following), shown):
@@ -304,27 +235,12 @@ class Explorer:
                 return
             self.untaken[at] = state.fork()
             state.at = at
-            if self.execute(state, insn) is not None:
+            flow = self.execute(state, insn)
+            if isinstance(flow, Jump):
+                self.own_stub.note_dispatch(flow.target)
+            if flow is not None:
                 return
             at += len(insn.code)
-
-    def _decide(
-        self, numbers: frozenset[int], condition: Optional[Condition]
-    ) -> Optional[tuple[frozenset[int], frozenset[int]]]:
-        """(stubs that jump, stubs that do not), if the stub alone decides that."""
-        if condition is None:
-            return None
-        stub = self._stub_in(condition.a) or self._stub_in(condition.b) or Const(-1)
-        a, b = (function_of(v, stub) for v in (condition.a, condition.b))
-        test = TESTS.get((condition.operation, condition.test))
-        if a is None or b is None or test is None:
-            return None
-        bits = 8 * condition.size
-        address = self.thunk.stub_address
-        taken = frozenset(
-            n for n in numbers if test(a(address(n)), b(address(n)), bits)
-        )
-        return taken, numbers - taken
 
     def _call(
         self,
@@ -339,25 +255,10 @@ class Explorer:
             return self._other_call(path, state, flow.target, following)
         site = CallSite(state.step, state.at, insn, flow.target, state.fork())
         path.calls.append(site)
-        arch, convention = self.thunk.arch, self.convention
-        if state.sp is not None:
-            # What is called needs a stack there, and so does an x86 call itself.
-            state.check_distance(state.sp - WORD)
-        why = "the interpreter may change it"
-        kept = {*convention.callee_saved, *convention.reserved, arch.sp, arch.pc}
-        for register in arch.registers:
-            if register not in kept:
-                state.set(register, Garbage(why))
-        state.set(arch.result, RESULT)
-        if arch.lr:
-            state.set(arch.lr, Const(self.thunk.address + following))
-        state.flags = any_flags(f"flags after the call at +{state.at:#04x}")
-        state.objects_changed = Unknown("the interpreter may change objects")
-        if state.sp is None:
-            state.forget("SP at the call is not known")
-        else:
-            state.drop_below(state.sp, "it lies below SP at the call")
-            state.spoil(state.sp, convention.shadow, "it lies in the shadow space")
+        back = self.thunk.address + following
+        # Each of the stubs that are followed as one has its own.
+        several = path.dispatch is not None and len(path.numbers) > 1
+        call_interpreter(state, Behind(back) if several else Const(back))
         return following
 
     def _other_call(
@@ -371,25 +272,28 @@ class Explorer:
         state.forget("what it calls is not modelled")
         return following
 
-    def _home(self) -> Value:
-        """The caller's return address."""
+    def _go_out(self, path: Path, state: State, target: Value, what: str) -> None:
+        """To the caller, or where nobody knows, or certainly to another place."""
         lr = self.thunk.arch.lr
-        return Entry(lr) if lr else Slot(0)
+        home = always(target, Entry(lr) if lr else Slot(0))
+        fixed = isinstance(target, Const) and bool(path.calls)
+        stubs_own = any(isinstance(part, Behind) for part in inputs(target))
+        if home:
+            return self._finish(path, state, "returned", "")
+        if home is None or fixed or stubs_own:
+            unknown = unknown_in(target)
+            why = f"where {what} goes is not known"
+            why += f": {unknown.why}" if unknown else ""
+            return self._finish(path, state, "limit", why)
+        return self._finish(path, state, "lost", f"{what} leaves the block")
 
     def _return(self, path: Path, state: State, target: Value) -> Optional[int]:
-        if target == self._home():
-            self._finish(path, state, "returned", "")
-            return None
         place = self._place_of(target)
         if place is not None:
             return place
-        unknown = unknown_in(target)
-        if unknown:
-            why = f"the return address is not known: {unknown.why}"
-            self._finish(path, state, "limit", why)
-        elif path.dispatch is None and self._stub_in(target):
+        if path.dispatch is None and self.own_stub.may_be_in(target):
             why = "a dispatch by a return is not modelled"
             self._finish(path, state, "limit", why)
         else:
-            self._finish(path, state, "lost", "it returns to what is no return address")
+            self._go_out(path, state, target, "the return")
         return None

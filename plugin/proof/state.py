@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
 from ..arch import WORD, Arch, Convention
+from .chain import Offsets, chain, strip
 from .values import (
     MASK64,
     Const,
@@ -20,7 +21,6 @@ from .values import (
     Mask,
     Mixed,
     Slot,
-    Sum,
     Unknown,
     Value,
     add,
@@ -58,16 +58,6 @@ class Hazard(NamedTuple):
     """True: there is a call in which it does. False: it cannot be ruled out."""
 
 
-@dataclass(frozen=True)
-class Offsets:
-    """The three offsets of the loads that lead to the stub (JavascriptFunction to
-    functionInfo, FunctionInfo to functionProxy, FunctionBody to the stub)."""
-
-    function_info: int
-    function_proxy: int
-    dynamic_thunk: int
-
-
 class Flags(NamedTuple):
     """What the condition flags were last set from: `sub` (compare), `and`, …"""
 
@@ -99,6 +89,9 @@ class State:
     objects_changed: Optional[Unknown] = None
     reads: list[tuple[int, int, int]] = field(default_factory=list)
     """Stack words read: (step, offset from entry SP, size)."""
+    never_stored: dict[int, Garbage] = field(default_factory=dict)
+    """Words below entry SP that were read, though nobody is known to have written
+    them since the last call."""
     given_up: dict[int, Byte] = field(default_factory=dict)
     """What was stored above entry SP, and came to lie below SP."""
     at: int = 0
@@ -115,6 +108,7 @@ class State:
         other.lost, other.objects_changed = self.lost, self.objects_changed
         other.reads = list(self.reads)
         other.given_up = dict(self.given_up)
+        other.never_stored = dict(self.never_stored)
         other.at, other.step = self.at, self.step
         return other
 
@@ -130,6 +124,7 @@ class State:
         """What lies below SP may be overwritten at any time."""
         sp = self.sp
         if sp is None:
+            self.note_hazard("SP may leave the stack: signals write below it", False)
             return
         floor = sp - self.convention.red_zone
         theirs = range(min(floor, NEAR))
@@ -164,7 +159,8 @@ class State:
     def forget(self, why: str) -> None:
         """An instruction without a known effect: nothing is certain any more."""
         unknown = Unknown(why)
-        self.registers = {name: unknown for name in self.arch.registers}
+        names = (*self.arch.registers, *self.arch.vectors)
+        self.registers = dict.fromkeys(names, unknown)
         self.stack = {}
         self.lost = self.objects_changed = unknown
         self.flags = None
@@ -277,6 +273,7 @@ class State:
     def drop_below(self, floor: int, why: str) -> None:
         """A callee has run: what lay below its caller's SP is gone."""
         self.stack = {n: byte for n, byte in self.stack.items() if n >= floor}
+        self.never_stored = {}
         for offset in range(0, min(floor, NEAR)):
             self.stack[offset] = Byte(Garbage(why), offset % WORD, None)
 
@@ -287,7 +284,8 @@ class State:
 
     def _at_entry(self, offset: int) -> Value:
         if offset < 0:
-            return Garbage("nothing was stored there")
+            nothing = Garbage("nothing was stored there")
+            return self.never_stored.setdefault(offset, nothing)
         stored = self.convention.caller_stores
         if stored is not None and offset in (stored, stored + WORD):
             return Entry(self.convention.arguments[(offset - stored) // WORD])
@@ -348,23 +346,6 @@ def may_be_anything(value: Value, arch: Arch, convention: Convention) -> bool:
     if isinstance(value, Slot):
         return bool(arch.lr) or value.offset != 0
     return isinstance(value, Garbage)
-
-
-def strip(value: Value) -> tuple[Value, int]:
-    """A value as (base, constant distance)."""
-    return (value.base, value.offset) if isinstance(value, Sum) else (value, 0)
-
-
-def chain(value: Value, function: str) -> Optional[tuple[int, ...]]:
-    """The offsets of the loads that lead from the function object to a value.
-
-    () is the function itself; None when the value is not reached by plain loads.
-    """
-    path: list[int] = []
-    while isinstance(value, Load):
-        value, offset = strip(value.address)
-        path.insert(0, offset)
-    return tuple(path) if value == Entry(function) else None
 
 
 def assemble(parts: list[tuple[Value, int]]) -> Value:

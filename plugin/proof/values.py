@@ -34,6 +34,14 @@ class Const:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """Where the stub's call returns to, in the stub that is followed for all that are
+    alike: in each of the others it is that one's own place."""
+
+    value: int
+
+
+@dataclass(frozen=True)
 class Sum:
     """A value plus a constant, which is never 0."""
 
@@ -74,9 +82,8 @@ class Mixed:
 
 @dataclass(frozen=True, eq=False)
 class Garbage:
-    """Nobody determines it: it may be any number.
-
-    Only a copy of it is equal to it: two words that nobody stored are two numbers.
+    """Nobody determines it: it may be any number, but it is the same one wherever it is
+    copied to. Two words that nobody stored are two numbers.
     """
 
     why: str
@@ -89,7 +96,9 @@ class Unknown:
     why: str
 
 
-Value = Union[Entry, Slot, Const, Sum, Mask, Load, Derived, Mixed, Garbage, Unknown]
+Value = Union[
+    Entry, Slot, Const, Behind, Sum, Mask, Load, Derived, Mixed, Garbage, Unknown
+]
 
 
 TOO_LONG = Unknown("it is too long a computation to follow")
@@ -103,8 +112,6 @@ def add(value: Value, offset: int) -> Value:
         return add(value.base, value.offset + offset)
     if isinstance(value, Unknown):
         return value
-    if isinstance(value, Garbage):
-        return Garbage(value.why) if offset & MASK64 else value
     offset = (offset + (1 << 63) & MASK64) - (1 << 63)
     return Sum(value, offset) if offset else value
 
@@ -124,8 +131,6 @@ def mask(value: Value, bits: int) -> Value:
         return Const(0)
     if bits == MASK64 or isinstance(value, Unknown):
         return value
-    if isinstance(value, Garbage):
-        return Garbage(value.why)
     return Mask(value, bits)
 
 
@@ -164,7 +169,7 @@ def combine(operation: str, a: Value, b: Value) -> Value:
             return a
     if isinstance(a, Const) and operation in ("add", "and", "or", "xor"):
         return combine(operation, b, a)
-    if a == b and not isinstance(a, (Unknown, Garbage)):
+    if a == b and not isinstance(a, Unknown):
         if operation in ("or", "and"):
             return a
         if operation in ("sub", "xor"):
@@ -172,10 +177,6 @@ def combine(operation: str, a: Value, b: Value) -> Value:
     for value in (a, b):
         if isinstance(value, Unknown):
             return value
-    if operation in ("add", "sub", "xor") and a != b:
-        for value in (a, b):
-            if isinstance(value, Garbage):
-                return Garbage(value.why)
     return derived(operation, (a, b))
 
 
@@ -233,7 +234,7 @@ def always(actual: Value, expected: Value) -> Optional[bool]:
     True or False when that is certain (False: there is a call in which it differs),
     None when the analysis cannot tell.
     """
-    if actual == expected and not isinstance(actual, (Garbage, Unknown)):
+    if actual == expected and not isinstance(actual, Unknown):
         return True
     if unknown_in(actual) or unknown_in(expected):
         return None

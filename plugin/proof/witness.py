@@ -8,8 +8,8 @@ from typing import Callable, Optional
 
 from ..arch import Arch, Convention
 from ..chakra.thunk import Thunk
+from .chain import Offsets, chain, chains_in
 from .flow import Condition
-from .state import Offsets, chain
 from .values import (
     MASK64,
     Const,
@@ -74,8 +74,7 @@ class Examples:
     def _kept_by_engines(self, value: Value) -> bool:
         """Whether it is made of a word of the function's objects that is not known to
         be of the chain: engines may see to it that it is what a header wants."""
-        loads = (part for part in inputs(value) if isinstance(part, Load))
-        paths = filter(None, (chain(load, self._function) for load in loads))
+        paths = (path for _, path in chains_in(value, self._function))
         known = self._offsets
         return any(not (known and _in_chain(path, known)) for path in paths)
 

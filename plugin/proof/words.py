@@ -8,6 +8,7 @@ from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .path import RESULT, CallSite, Path
 from .values import (
+    Behind,
     Const,
     Entry,
     Garbage,
@@ -82,7 +83,7 @@ class Words:
                 number = index + len(convention.register_args)
                 return f"args[{number}] ({self.place(value.offset)})"
             return f"the caller's stack word at {self.place(value.offset)}"
-        if isinstance(value, Const):
+        if isinstance(value, (Const, Behind)):
             return f"{value.value:#x}"
         if isinstance(value, Sum):
             sign = "+" if value.offset >= 0 else "-"

@@ -8,17 +8,13 @@ from typing import Callable
 
 from ..arch import WORD
 from ..arch.decode import Instruction, Operand
-from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap
+from .flow import Branch, Call, Condition, Flow, Jump, Return, Trap, Unmodelled
 from .state import Flags, State
 from .values import MASK64, Const, Unknown, Value, add, combine, derived, mask
 
 Effect = Callable[[State, Instruction], Flow]
 
 _LEGACY = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp")
-
-
-class Unmodelled(Exception):
-    """This form of the instruction has no effect in the table."""
 
 
 def _names() -> dict[str, tuple[str, int, int]]:
@@ -273,6 +269,13 @@ def _trap(state: State, insn: Instruction) -> Flow:
     return Trap(insn.text)
 
 
+def _interrupt(state: State, insn: Instruction) -> Flow:
+    """Others than these may be system calls, which come back."""
+    if insn.operands[0].immediate not in (3, 0x29):
+        raise Unmodelled
+    return Trap(insn.text)
+
+
 def _nothing(state: State, insn: Instruction) -> Flow:
     return None
 
@@ -324,7 +327,7 @@ EFFECTS: dict[str, Effect] = {
     "call": _call,
     "ret": _return,
     "int3": _trap,
-    "int": _trap,
+    "int": _interrupt,
     "ud2": _trap,
     "hlt": _trap,
     "nop": _nothing,

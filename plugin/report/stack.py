@@ -11,7 +11,7 @@ from ..arch import ANCHOR, WORD
 from ..chakra.layout import ARGS
 from ..checklist import Assessment
 from ..proof.state import State
-from ..proof.values import Entry, Garbage, Slot, Value, always
+from ..proof.values import Entry, Garbage, Slot, Value, always, inputs
 from ..proof.words import Words
 from ..target import MASK64, Memory, ThunkError
 from .model import Pointer, StackWord
@@ -146,7 +146,8 @@ def _word(a: Assessment, cell: Cell) -> StackWord:
 
 def _holds(a: Assessment, cell: Cell) -> str:
     """What the instructions put there, where that is known."""
-    if cell.value is None or isinstance(cell.value, Garbage):
+    nobodys = cell.value and any(isinstance(n, Garbage) for n in inputs(cell.value))
+    if cell.value is None or nobodys:
         return ""
     return Words(a.thunk, a.convention).name(cell.value)
 

@@ -236,6 +236,27 @@ def test_a_vector_register_that_the_call_may_change() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "behind", "lost"),
+    [
+        (X64, "31c0; 5d; c3", "xor eax, eax"),
+        (X64, "4889d8; 5d; c3", "mov rax, rbx"),
+        (ARM, "ldp fp,lr,[sp],#16; 0xaa1303e0; ret", "mov x0, x19"),
+    ],
+)
+def test_a_result_that_is_lost(name: str, behind: str, lost: str) -> None:
+    mutant = changed(name, epilogue=behind)
+    found = facts(mutant).claims["R9"]
+    assert found.holds is False and lost in found.evidence[0]
+    assert not judge(mutant).wrong
+
+
+def test_a_result_that_may_be_null() -> None:
+    """test rax,rax; jne .+1; int3: nobody says that it ever is."""
+    mutant = changed(X64, epilogue="4885c0; 7501; cc; 5d; c3")
+    assert holds(mutant, "R9") is None
+
+
+@pytest.mark.parametrize(
     ("name", "behind"),
     [
         # xor ecx,ecx; test ecx,ecx; je .+1

@@ -118,10 +118,13 @@ class Judge(AtCall):
             return overwritten
         result = path.state.get(self.arch.result)
         holds = always(result, RESULT)
+        insn = last.insn
         text = "returns to the caller's return address, with the interpreter's result"
         if holds is not True:
+            insn = last_writer(path, self.arch.result) or insn
             text = f"{self.arch.result} holds {self.name(result)}, not the result"
-        return Finding(holds, [cite(last.insn, text)], last.at)
+        at = insn.address - self.thunk.address
+        return Finding(holds, [cite(insn, text)], at)
 
     def _callers_frame(self, state: State, last: Instruction) -> Optional[Finding]:
         """A word above all that the caller handed over is the caller's own, in a call

@@ -239,7 +239,8 @@ def always(actual: Value, expected: Value) -> Optional[bool]:
     if unknown_in(actual) or unknown_in(expected):
         return None
     for part in (*inputs(actual), *inputs(expected)):
-        if isinstance(part, (Mask, Derived)):
+        made = isinstance(part, Derived) and part.inputs
+        if made or isinstance(part, Mask):
             # A mask may take away only bits that are always zero.
             return None
     return False

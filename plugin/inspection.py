@@ -56,8 +56,19 @@ def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
     if here.thunk.address != given.thunk.address:
         known = here.at is not None or here.back or here.function
         return replace(given, elsewhere=here.thunk.address) if known else given
+    if given.function not in (None, _called(memory, here)):
+        # One of the same block, and the call in hand is another function's.
+        return replace(given, elsewhere=here.thunk.address)
     # The thread is in that very block: its call is the one that is meant.
     return replace(here, by=f"{given.by}; {here.by}")
+
+
+def _called(memory: Memory, found: Found) -> Optional[int]:
+    """The function object of the call in hand, be it a sound one or not."""
+    a = assess(memory, found)
+    if a.call.passed_function is not None:
+        return a.call.passed_function
+    return a.layout.function_address if a.layout else found.function
 
 
 def function_at(memory: Memory, address: int) -> Function:

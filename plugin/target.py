@@ -301,6 +301,13 @@ class Memory:
             raise Unreadable(address, size)
         return data
 
+    def region_of(self, address: int) -> Optional[Region]:
+        """What is mapped there; None where that is not known, or nothing is."""
+        for region in self.regions() or []:
+            if region.start <= address < region.end:
+                return region
+        return None
+
     def lacks(self, address: int, size: int = 1) -> bool:
         """Whether some of what cannot be read is certain not to be there: by the map,
         or because no process has such an address. A core file may leave out what the

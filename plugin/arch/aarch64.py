@@ -44,7 +44,7 @@ CALLER_STACK = Convention(
 
 _BLR, _REGISTER_BRANCH = 0xD63F0000, 0xFFFFFC1F
 _B, _B_MASK, _B_RANGE = 0x14000000, 0xFC000000, 0x03FFFFFF
-_BRK, _BRK_MASK = 0xD4200000, 0xFFE0001F
+_BRK, _BRK_MASK, _NOP = 0xD4200000, 0xFFE0001F, 0xD503201F
 
 
 def _parse_stub(code: bytes, offset: int) -> Optional[Stub]:
@@ -66,9 +66,10 @@ def _words(code: bytes) -> "tuple[int, ...]":
 
 
 def _is_padding(code: bytes) -> bool:
-    """brk #…, zeros, or the 0xCC bytes with which the emitter pads the header."""
+    """brk #…, nop, zeros, or the 0xCC bytes with which the emitter pads the header."""
     return all(
-        word & _BRK_MASK == _BRK or word in (0, 0xCCCCCCCC) for word in _words(code)
+        word & _BRK_MASK == _BRK or word in (0, _NOP, 0xCCCCCCCC)
+        for word in _words(code)
     )
 
 

@@ -6,6 +6,7 @@ from typing import Optional
 from ..arch import WORD, Arch
 from ..arch.decode import Instruction, decode
 from ..proof import Facts
+from ..proof.reads import stored_by
 from ..proof.values import Entry
 from ..target import MASK64, Memory, ThunkError
 from .call import lasting
@@ -85,35 +86,24 @@ def find_call_site(
 
 
 def stores_args(run: "tuple[Instruction, ...]", count: int, facts: Facts) -> bool:
-    """Whether instructions before a call store where its args go: through SP, at some
-    place of theirs, or by pushing what is no register that a prologue saves."""
+    """Whether instructions before a call store where its args go: at some place of
+    theirs, as SP is at the call, or at a place by SP that they compute."""
     arch, convention = facts.thunk.arch, facts.convention
     stored = (convention.caller_stores or 0) - arch.return_slot
-    # A call without args has function and callInfo at least.
-    first = stored + (2 * WORD if count else 0)
+    # A call without args has function and callInfo: the latter is no left-over.
+    first = stored + (2 * WORD if count else WORD)
     end = stored + (2 + count) * WORD
-    saved = {*convention.callee_saved, arch.lr}
-    for insn in run:
-        memory = [o for o in insn.operands if o.kind == "mem"]
-        registers = [o.register for o in insn.operands if o.kind == "reg"]
-        pushes = insn.mnemonic == "push" or (insn.writeback and not insn.post)
-        if pushes and _writes(insn) and not saved.issuperset(registers):
-            return True
-        if not memory or not _writes(insn) or memory[0].base != arch.sp or pushes:
-            continue
-        place = memory[0].displacement
-        size = WORD * max(len(registers), 1)
-        if memory[0].index or (place < end and place + size > first):
-            return True
-    return False
-
-
-def _writes(insn: Instruction) -> bool:
-    """Whether an instruction stores to memory."""
-    if insn.mnemonic == "push" or insn.mnemonic.startswith("st"):
+    if any(_by_index(insn, arch.sp) for insn in run):
         return True
-    moves = insn.mnemonic.startswith("mov") and insn.operands[:1]
-    return bool(moves) and insn.operands[0].kind == "mem"
+    return not stored_by(run[:-1], arch, convention).isdisjoint(range(first, end))
+
+
+def _by_index(insn: Instruction, sp: str) -> bool:
+    """Whether an instruction stores by SP and another register."""
+    memory = [o for o in insn.operands if o.kind == "mem"]
+    moves = insn.mnemonic.startswith("mov") and insn.operands[:1] == tuple(memory)
+    stores = moves or insn.mnemonic.startswith("st")
+    return stores and any(o.base == sp and o.index for o in memory)
 
 
 def _line(insn: Instruction) -> str:

@@ -18,6 +18,16 @@ SEARCHED = 4096
 """Bytes above SP in which the saved function is looked for as a last resort."""
 
 
+def at_interpreter(memory: Memory, found: Found, facts: Facts) -> bool:
+    """Whether the thread is at the interpreter's first instruction, where SP and all
+    registers are as at the stub's call."""
+    registers, arch, back = memory.registers(), facts.thunk.arch, found.back
+    if found.at is not None or back is None or facts.interpreter is None:
+        return False
+    called = back.frame is None and back.slot in (None, registers.get(arch.sp))
+    return called and registers.get(arch.pc) == facts.interpreter
+
+
 def entry_sp_of(
     memory: Memory, found: Found, facts: Facts
 ) -> "tuple[Optional[int], str]":
@@ -31,24 +41,28 @@ def entry_sp_of(
         return (sp - state.sp) & MASK64, f"{arch.sp} where pc is"
     if found.elsewhere is not None:
         # Blocks leave the same registers: those are no sign of this one.
+        if found.elsewhere == facts.thunk.address:
+            return None, "the call in hand is one of another function of this block"
         return None, f"the call in hand is one of the block at {found.elsewhere:#x}"
     if found.back is None:
         return _after_dispatch(memory, facts)
     ways: list[Callable[[Memory, Found, Facts], Optional[tuple[int, str]]]] = [
         _by_return_slot,
-        _by_frame_pointer,
+        _at_first_instruction,
+        _by_frame_record,
         _by_unwinder,
+        _by_frame_pointer,
         _by_saved_function,
     ]
     if found.back.sp is not None:
         # FP is that of another frame.
-        ways.remove(_by_frame_pointer)
+        ways = [way for way in ways if way not in (_by_frame_record, _by_frame_pointer)]
     for way in ways:
         known = way(memory, found, facts)
         if known:
             return known[0] & MASK64, known[1]
     return None, (
-        "SP at entry cannot be told here: the header does not set the frame pointer;"
+        "SP at entry cannot be told here: no frame, no saved function leads to it;"
         " stop in the header, the stub or at the interpreter's first instruction"
     )
 
@@ -95,23 +109,57 @@ def _by_return_slot(
     return slot + WORD - at_call, f"the return address at {slot:#x}"
 
 
-def _by_frame_pointer(
+def _at_first_instruction(
     memory: Memory, found: Found, facts: Facts
 ) -> Optional[tuple[int, str]]:
-    """The interpreter saved the header's frame pointer, or still has it in FP."""
+    """Where nothing was pushed, SP is what it was at the call."""
+    at_call = at_calls(facts, found.stub, lambda call: call.sp)
+    sp = memory.registers().get(facts.thunk.arch.sp)
+    if at_call is None or sp is None or not at_interpreter(memory, found, facts):
+        return None
+    return sp - at_call, f"{facts.thunk.arch.sp} at the interpreter's first instruction"
+
+
+def _by_frame_record(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[tuple[int, str]]:
+    """The interpreter saved the header's frame pointer."""
     at_call = at_calls(facts, found.stub, lambda call: call.fp)
     if at_call is None or not found.back:
         return None
-    arch = facts.thunk.arch
     record = found.back.frame
     if record is None and found.back.slot is None:
         record = _own_record(memory, found, facts)
     try:
-        value = memory.registers()[arch.fp] if record is None else memory.word(record)
-    except (ThunkError, KeyError):
+        value = None if record is None else memory.word(record)
+    except ThunkError:
         return None
-    where = arch.fp if record is None else f"the frame pointer saved at {record:#x}"
-    return value - at_call, where
+    if record is None or value is None:
+        return None
+    return value - at_call, f"the frame pointer saved at {record:#x}"
+
+
+def _by_frame_pointer(
+    memory: Memory, found: Found, facts: Facts
+) -> Optional[tuple[int, str]]:
+    """The interpreter still has the header's frame pointer in FP: believed if the
+    function is there, as it may use FP for something else."""
+    at_call = at_calls(facts, found.stub, lambda call: call.fp)
+    distance, fp = facts.layout_from_entry, memory.registers().get(facts.thunk.arch.fp)
+    if None in (at_call, distance, fp, found.stub) or not found.back:
+        return None
+    assert at_call is not None and distance is not None and found.stub is not None
+    if found.back.frame is not None or fp is None:
+        return None
+    try:
+        there = memory.word((fp - at_call + distance) & MASK64)
+    except ThunkError:
+        return None
+    function = try_function(memory, there, facts.offsets)
+    own = facts.thunk.stub_address(found.stub)
+    if function is None or facts.goal(function.stub) != own:
+        return None
+    return fp - at_call, facts.thunk.arch.fp
 
 
 def _own_record(memory: Memory, found: Found, facts: Facts) -> Optional[int]:
@@ -155,8 +203,10 @@ def _by_saved_function(
     assert function is not None and call_info is not None
     assert sp is not None and at_dispatch is not None and found.stub is not None
     stub = facts.thunk.stub_address(found.stub)
+    # The interpreter's own frame, and what it calls, may have copies.
+    start = found.back.slot if found.back and found.back.slot is not None else sp
     places_found = []
-    for place in range(sp - sp % WORD, sp + SEARCHED, WORD):
+    for place in range(start - start % WORD, sp + SEARCHED, WORD):
         try:
             candidate = try_function(memory, memory.word(place), facts.offsets)
             beside = memory.word(place + call_info - function)

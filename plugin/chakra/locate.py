@@ -59,7 +59,8 @@ class Found:
     function: Optional[int] = None
     """The function object that led here."""
     elsewhere: Optional[int] = None
-    """The block that the call in hand goes through, where it is another one."""
+    """The block that the call in hand goes through, where it is another one, or the
+    call another function's."""
     others: tuple["Found", ...] = ()
     """Further return addresses, farther out, where this one is not sure."""
 
@@ -178,9 +179,12 @@ class Locator(Blocks):
         """(address of the frame record, return address) from the innermost frame on.
 
         A record is the saved frame pointer and the return address behind it, on
-        every machine here. Ends where the chain does not ascend.
+        every machine here. Ends where the chain does not ascend; what lies below SP is
+        given up.
         """
-        record = self._register(self.arch.fp)
+        record, sp = self._register(self.arch.fp), self._register(self.arch.sp)
+        if record is not None and sp is not None and record < sp:
+            return
         for _ in range(MAX_FRAMES):
             if record is None or record % WORD:
                 return

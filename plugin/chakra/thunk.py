@@ -17,6 +17,12 @@ from ..arch.decode import LONGEST, decode
 BLOCK_SIZES = (4096, 16384)
 """One page: 16 KiB on arm64 macOS, 4 KiB elsewhere (AutoSystemInfo::PageSize)."""
 
+
+def page_size(arch: Arch, system: str) -> int:
+    """What blocks of an engine that is built for this system have for a size."""
+    return BLOCK_SIZES[system == "macos" and arch.name == "aarch64"]
+
+
 MIN_STUBS = 16
 """Fewer look-alikes in a row are chance; a block holds about five hundred."""
 
@@ -166,6 +172,9 @@ def _parsed(code: bytes, address: int, arch: Arch) -> Optional[Thunk]:
     span = (last - first) // arch.stub_size + 1
     end = last + arch.stub_size
     if count < MIN_STUBS or count * 2 < span or not end <= common.target < len(code):
+        return None
+    if common.target < BLOCK_SIZES[0] < len(code):
+        # A block of one page, and whatever comes behind it.
         return None
     header_end = _dispatch_end(code[:first], arch)
     if header_end is None or first > MAX_HEADER:

@@ -72,6 +72,24 @@ def format_double(bits: int) -> str:
         return "NaN"
     if number in (float("inf"), float("-inf")):
         return "Infinity" if number > 0 else "-Infinity"
-    if number == int(number) and abs(number) < 1e21:
-        return "-0" if not number and bits >> 63 else str(int(number))
-    return repr(number)
+    if not number:
+        return "-0" if bits >> 63 else "0"
+    return ("-" if number < 0 else "") + _decimal(repr(abs(number)))
+
+
+def _decimal(text: str) -> str:
+    """Python's shortest digits of a number as Number::toString puts them (ECMA-262)."""
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    point = len(whole) + int(exponent or 0)
+    digits = (whole + fraction).rstrip("0")
+    point -= len(digits) - len(digits.lstrip("0"))
+    digits = digits.lstrip("0")
+    if len(digits) <= point <= 21:
+        return digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return f"{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"0.{'0' * -point}{digits}"
+    rest = f".{digits[1:]}" if digits[1:] else ""
+    return f"{digits[0]}{rest}e{point - 1:+d}"

@@ -9,6 +9,7 @@ from typing import Optional
 
 from ..arch import Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
+from ..chakra.entry import at_interpreter
 from ..chakra.interpreter import ASM_INTERPRETER, known_interpreters
 from ..chakra.layout import Layout, read_layout
 from ..chakra.locate import Found, Return
@@ -64,7 +65,8 @@ def assess(memory: Memory, found: Found) -> Assessment:
     """Prove the block, and work out which call the thread is in."""
     facts = prove_block(memory, found.thunk)
     sure = not found.back or (found.back.sure and facts.convention.anchored)
-    if sure or (found.back and _at_first_instruction(memory, found, facts)):
+    # A return address right at SP is no left-over there.
+    if sure or at_interpreter(memory, found, facts):
         return _with_call(memory, found, facts)
     for candidate in (found, *found.others):
         same_block = candidate.thunk.address == found.thunk.address
@@ -84,12 +86,6 @@ def assess(memory: Memory, found: Found) -> Assessment:
 def _doubtful(memory: Memory, back: Return) -> bool:
     """Windows has no frame chain: a register that looks like one is no proof either."""
     return not back.sure or (memory.os == "windows" and back.sp is None)
-
-
-def _at_first_instruction(memory: Memory, found: Found, facts: Facts) -> bool:
-    """A return address right at SP is no left-over."""
-    assert found.back
-    return found.back.slot == memory.registers().get(facts.thunk.arch.sp)
 
 
 def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:

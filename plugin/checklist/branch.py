@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Optional
 
 from ..chakra.locate import Return
+from ..target import Region
 from .assess import Assessment
 from .held import held
 from .model import FAIL, PASS, UNKNOWN, Check
@@ -55,16 +56,15 @@ def executable(a: Assessment, check: Check) -> Check:
         address = a.function.stub
     elif missing := unread_function(a):
         return replace(check, verdict=UNKNOWN, evidence=[f"the target: {missing}"])
-    regions = a.memory.regions()
-    for region in regions or []:
-        if region.start <= address < region.end:
-            text = f"{address:#x} is mapped {region.permissions}"
-            return replace(
-                check,
-                verdict=PASS if "x" in region.permissions else FAIL,
-                evidence=[text],
-            )
-    if regions and a.memory.whole_map:
+    region = a.memory.region_of(address)
+    if region:
+        text = f"{address:#x} is mapped {region.permissions}"
+        verdict = PASS if "x" in region.permissions else FAIL
+        if verdict == PASS and _may_be_writing(a, region):
+            verdict = UNKNOWN
+            text += ", but the thread may have it for writing only: it faulted here"
+        return replace(check, verdict=verdict, evidence=[text])
+    if a.memory.regions() and a.memory.whole_map:
         return replace(check, verdict=FAIL, evidence=[f"{address:#x} is not mapped"])
     seen = _executed(a)
     if seen and a.thunk.contains(address):
@@ -77,6 +77,20 @@ def executable(a: Assessment, check: Check) -> Check:
     )
 
 
+def _may_be_writing(a: Assessment, region: Region) -> bool:
+    """A system that has memory written or executed by turns, each thread for itself
+    (MAP_JIT on macOS), maps it as both."""
+    return "w" in region.permissions and _enters(a) and a.memory.faulted
+
+
+def _enters(a: Assessment) -> bool:
+    """Whether pc is at what control comes to from another page, or from the header."""
+    if a.found.at is None:
+        return False
+    pc = a.thunk.address + a.found.at
+    return a.found.at == 0 or a.thunk.stub_number(pc) is not None
+
+
 def _executed(a: Assessment) -> str:
     """Which address shows that the block's page is executable, if one does.
 
@@ -85,8 +99,7 @@ def _executed(a: Assessment) -> str:
     """
     if a.found.at is not None:
         pc = a.thunk.address + a.found.at
-        entered = a.found.at == 0 or a.thunk.stub_number(pc) is not None
-        fetched = not (entered and a.memory.faulted)
+        fetched = not (_enters(a) and a.memory.faulted)
         return f"pc {pc:#x} is in the block" if fetched else ""
     back: Optional[Return] = a.found.back
     if back is None or a.call.stub is None:

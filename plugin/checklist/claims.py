@@ -9,6 +9,7 @@ from typing import Callable
 
 from ..arch import ANCHOR, WORD
 from ..chakra.callsite import find_call_site
+from ..chakra.entry import at_interpreter
 from ..chakra.layout import ARGS, CallInfo, all_args, args_readable
 from ..chakra.objects import unread_of
 from ..proof.values import Const
@@ -138,14 +139,10 @@ def _stored(a: Assessment) -> bool:
 
 def _at_interpreter(a: Assessment) -> bool:
     """Whether the thread is at the interpreter's first instruction, or at the call."""
-    registers, arch = a.memory.registers(), a.arch
-    call = a.facts.call
-    if a.found.at is not None:
-        in_stub = a.thunk.part(a.thunk.address + a.found.at).startswith("stub")
-        return bool(call and in_stub and _stub_part(a) == 0)
-    back = a.found.back
-    called = back and back.frame is None and back.slot in (None, registers.get(arch.sp))
-    return bool(called) and registers.get(arch.pc) == a.facts.interpreter
+    if a.found.at is None:
+        return at_interpreter(a.memory, a.found, a.facts)
+    in_stub = a.thunk.part(a.thunk.address + a.found.at).startswith("stub")
+    return bool(a.facts.call and in_stub and _stub_part(a) == 0)
 
 
 def _stub_part(a: Assessment) -> int:
@@ -164,6 +161,9 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
             return held(check, False, text)
     if layout % WORD:
         return held(check, False, f"L = {layout:#x} is not 8-byte aligned")
+    if not _stored(a):
+        text = f"L = {layout:#x}: nothing is stored there yet"
+        return _register_now(a, held(check, True, text), register)
     try:
         a.memory.read(layout, ARGS)
     except Unreadable as error:
@@ -213,6 +213,10 @@ def _way_back_now(a: Assessment, check: Check) -> Check:
         return check
     if not behind or a.thunk.contains(behind) or (a.arch.lr and behind % 4):
         return held(check, False, f"the return address is {behind:#x}")
+    region = a.memory.region_of(behind)
+    if region and "x" not in region.permissions:
+        text = f"the return address {behind:#x} is mapped {region.permissions}"
+        return held(check, False, text)
     if site.call is None:
         lines = [*check.evidence, f"return address {behind:#x}: {site.why}"]
         return replace(check, verdict=UNKNOWN, evidence=lines)
@@ -270,7 +274,16 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
             else replace(check, verdict=UNKNOWN, evidence=lines)
         )
     flags = "|".join(info.flags) or "no flags"
-    return held(check, True, f"{word}: count {info.count}, {flags}")
+    text = f"{word}: count {info.count}, {flags}"
+    return _perhaps_asm(check, text) if a.may_be_asm else held(check, True, text)
+
+
+def _perhaps_asm(check: Check, text: str) -> Check:
+    """What would be right for JavaScript's calls, where it may be none of them."""
+    if check.verdict != PASS:
+        return check
+    lines = [*check.evidence, f"{text}; {MAY_BE_ASM}"]
+    return replace(check, verdict=UNKNOWN, evidence=lines)
 
 
 def _garbage(a: Assessment, check: Check, text: str) -> Check:
@@ -293,6 +306,8 @@ def _args_now(a: Assessment, check: Check) -> Check:
         return check
     count = layout.call_info.arguments
     readable = args_readable(a.memory, layout)
+    if a.may_be_asm:
+        return _perhaps_asm(check, f"[L+{WORD}] need not tell how many args there are")
     if readable is False:
         try:
             all_args(a.memory, layout)

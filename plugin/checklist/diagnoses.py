@@ -12,7 +12,7 @@ from ..chakra.callsite import find_call_site
 from . import mends
 from .assess import Assessment
 from .claims import decisive
-from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Diagnosis, Mend
+from .model import FAIL, UNKNOWN, Check, Diagnosis, Mend
 from .section_f import late_stores
 
 TITLES = {
@@ -33,6 +33,9 @@ WATCHED = {
     6: ("R1",),
 }
 """The claims that can show each issue."""
+
+OF_THE_BLOCK = (1, 4, 6)
+"""Issues that the instructions alone decide, whatever the call in hand shows."""
 
 ITEMS = {
     1: ("C4", "C5", "D1", "D2", "D3", "D5"),
@@ -80,10 +83,12 @@ def diagnose(
                 )
             )
             continue
-        verdicts = {claims[name].verdict for name in WATCHED[number]}
-        absent = verdicts <= {PASS, NOT_APPLICABLE} or FAIL in verdicts
+        # What fails, and this rule does not blame, has another cause.
         undecided = [n for n in WATCHED[number] if claims[n].verdict == UNKNOWN]
-        state = "absent" if absent else "unknown"
+        if number in OF_THE_BLOCK:
+            proved = a.facts.claims
+            undecided = [n for n in undecided if not proved[n].holds]
+        state = "unknown" if undecided else "absent"
         found.append(Diagnosis(number, TITLES[number], state, undecided))
     return found
 

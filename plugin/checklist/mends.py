@@ -47,7 +47,8 @@ def holds(facts: Facts, thunk: Optional[Thunk]) -> bool:
 
 
 def _interpreters(facts: Facts) -> "frozenset[int]":
-    return frozenset([facts.interpreter]) if facts.interpreter else frozenset()
+    own = frozenset([facts.interpreter]) if facts.interpreter else frozenset()
+    return facts.asked.interpreters or own
 
 
 def _proved(facts: Facts, edits: list[Edit]) -> Optional[Mend]:

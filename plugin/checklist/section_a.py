@@ -4,7 +4,15 @@ That a piece of engine code ran is for a trace to see; what it left behind is re
 here. Facts: lib/Runtime/Base/FunctionBody.cpp (GenerateDynamicInterpreterThunk).
 """
 
-from .sections import Assessment, Check, Claims, known, no_function, unread_function
+from .sections import (
+    Assessment,
+    Check,
+    Claims,
+    block_of,
+    known,
+    no_function,
+    unread_function,
+)
 
 STOP = "stop in an interpreted call"
 
@@ -16,7 +24,8 @@ def items(a: Assessment, claims: Claims) -> list[Check]:
 def _generated(a: Assessment) -> Check:
     title = "GenerateDynamicInterpreterThunk() is called"
     text = no_function(a)
-    if a.function and a.thunk.stub_number(a.function.stub) is not None:
+    goal = a.facts.goal(a.function.stub) if a.function else 0
+    if a.function and a.thunk.stub_number(goal) is not None:
         text = f"memory shows its result ({a.function.stub:#x}), not the call itself"
     return known("A1", title, None, text, "break on it to see the call")
 
@@ -25,7 +34,7 @@ def _valid(a: Assessment) -> Check:
     title = "m_dynamicInterpreterThunk is a valid address"
     if not a.function:
         return known("A2", title, None, no_function(a), STOP)
-    number = a.thunk.stub_number(a.function.stub)
+    number = a.thunk.stub_number(a.facts.goal(a.function.stub))
     place = _stub_word(a)
     if number is None:
         return known("A2", title, False, f"{place}, which is no stub of the block")
@@ -60,11 +69,7 @@ def _converted(a: Assessment) -> Check:
     if a.function is None and missing:
         return known("A5", title, None, no_function(a), STOP)
     stub = a.function.stub if a.function else thunk.stub_address(thunk.stub_count - 1)
-    start = stub & ~(thunk.size - 1)
-    text = f"{stub:#x} & ~{thunk.size - 1:#x} = {start:#x}"
-    if start != thunk.address:
-        text += f", should be {thunk.address:#x}"
-    return known("A5", title, start == thunk.address, text)
+    return known("A5", title, *block_of(a, stub))
 
 
 def _stub_word(a: Assessment) -> str:

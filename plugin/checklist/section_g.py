@@ -1,6 +1,6 @@
 """G. What the document leaves out and the engine depends on."""
 
-from .sections import Assessment, Check, Claims, from_claims, known
+from .sections import Assessment, Check, Claims, block_of, from_claims, known
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -19,7 +19,5 @@ def _block_size(a: Assessment) -> Check:
     title = "the block size agrees with ConvertToEntryPoint"
     thunk = a.thunk
     last = thunk.stub_address(thunk.stub_count - 1)
-    start = last & ~(thunk.size - 1)
-    text = f"{thunk.size} bytes, last stub {last:#x} leads to {start:#x}"
-    good = start == thunk.address
-    return known("G5", title, good, text)
+    good, text = block_of(a, last)
+    return known("G5", title, good, f"{thunk.size} bytes, last stub: {text}")

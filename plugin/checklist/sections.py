@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from ..chakra.objects import unread_of
+from ..chakra.thunk import page_size
 from ..target import Unreadable
 from .assess import Assessment
 from .model import (
@@ -22,6 +23,7 @@ __all__ = [
     "Assessment",
     "Check",
     "Claims",
+    "block_of",
     "cited",
     "from_claims",
     "from_proof",
@@ -84,6 +86,22 @@ def no_function(a: Assessment) -> str:
     if layout and layout.function_address is None and layout.problems:
         return f"{text}: {layout.problems[0]}"
     return text if layout else f"{text}: {a.call.how}"
+
+
+def block_of(a: Assessment, stub: int) -> tuple[Optional[bool], str]:
+    """Whether ConvertToEntryPoint leads from a stub to the block, and how: it masks
+    with the engine's block size, which is seen by the block's shape alone."""
+    thunk = a.thunk
+    start = stub & ~(thunk.size - 1)
+    text = f"{stub:#x} & ~{thunk.size - 1:#x} = {start:#x}"
+    if start != thunk.address:
+        return False, f"{text}, should be {thunk.address:#x}"
+    page = page_size(a.arch, a.memory.os)
+    if stub & ~(page - 1) != thunk.address:
+        other = stub & ~(page - 1)
+        why = f"but {other:#x} where blocks are pages of {page >> 10} KiB, as here"
+        return None, f"{text}, {why}"
+    return True, text
 
 
 def not_here(id: str, title: str, why: str) -> Check:

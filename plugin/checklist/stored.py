@@ -5,6 +5,7 @@ from typing import Optional
 
 from ..arch import WORD
 from ..chakra.callsite import find_call_site, stores_args
+from ..chakra.entry import at_interpreter
 from ..chakra.layout import MAX_LOOKED_AT, CallInfo, all_args, read_layout
 from ..chakra.objects import try_function, unread_of
 from ..chakra.values import decode
@@ -91,6 +92,8 @@ def _judge_stored_args(
     a: Assessment, check: Check, place: int, good: list[str]
 ) -> Check:
     """Every argument's word must be one that a call can have stored."""
+    if a.may_be_asm:
+        return replace(check, verdict=UNKNOWN, evidence=[*good, MAY_BE_ASM])
     layout = read_layout(a.memory, place, a.facts.offsets)
     assert layout.call_info
     if layout.call_info.arguments > MAX_LOOKED_AT:
@@ -115,7 +118,9 @@ def _left_over(a: Assessment, words: "list[int]") -> str:
     CallFunction copies them to the stack out of sight, and so may other code of its
     own; jitted code stores what it passes right before the call."""
     site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
-    if not site.call or stores_args(site.run, len(words), a.facts):
+    if not site.call:
+        return f"whether the caller stored them just before is not seen: {site.why}"
+    if stores_args(site.run, len(words), a.facts):
         return ""
     symbol = a.memory.symbol_at(site.return_address or 0)
     if symbol is None:
@@ -128,13 +133,19 @@ def _left_over(a: Assessment, words: "list[int]") -> str:
 def _in_registers(a: Assessment, words: "list[int]") -> str:
     """A register that passes another value than the stack has, where it is certain to
     be a value: other code leaves addresses and whatnot in these registers."""
-    state = a.facts.state_anywhere(a.found.at) if a.found.at is not None else None
+    state = None
+    if a.found.at is not None:
+        state = a.facts.state_anywhere(a.found.at)
+    elif at_interpreter(a.memory, a.found, a.facts) and a.facts.call:
+        state = a.facts.call.state
+    if state is None:
+        return ""
     registers, own = a.memory.registers(), a.convention.arguments[:2]
     others = (c for c in a.arch.conventions if c.caller_stores is None)
     names = next((c.register_args for c in others if c.arguments[:2] == own), ())
     for name, raw in zip(names, words):
         passed = registers.get(name, 0)
-        whole = state is not None and state.get(name) == Entry(name)
+        whole = state.get(name) == Entry(name)
         if whole and passed != raw and decode(passed, a.memory).kind == "int":
             return f"{name} = {passed:#x} is a value too, and the stack has {raw:#x}"
     return ""

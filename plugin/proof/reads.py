@@ -1,14 +1,16 @@
-"""What a function reads through its first argument, told from how it begins.
+"""What a straight run of instructions does, told by the effects table: what a function
+reads through its first argument, and what a caller stores before a call.
 
-A straight run of instructions through the effects table: no branches are followed,
-and it ends where the table does.
+No branches are followed.
 """
 
+from collections.abc import Sequence
+
 from ..arch import Arch, Convention
-from ..arch.decode import decode
+from ..arch.decode import Instruction, decode
 from .chain import strip
 from .run import EXECUTE
-from .state import State
+from .state import BELOW_SP, State
 from .values import Entry, Load, inputs
 
 MAX_INSTRUCTIONS = 48
@@ -17,7 +19,8 @@ MAX_INSTRUCTIONS = 48
 def reads_through(
     code: bytes, address: int, arch: Arch, convention: Convention
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """(offsets read through the first argument, offsets added to it)."""
+    """(offsets read through the first argument, offsets added to it), up to the first
+    instruction that leads elsewhere or has no known effect."""
     argument = Entry(convention.arguments[0])
     state = State(arch, convention, code, address)
     loads: set[int] = set()
@@ -40,3 +43,22 @@ def reads_through(
             break
         at += len(insn.code)
     return frozenset(loads), frozenset(taken)
+
+
+def stored_by(
+    run: Sequence[Instruction], arch: Arch, convention: Convention
+) -> frozenset[int]:
+    """The bytes of stack that these instructions stored to, by their distance from SP
+    behind the last. Callees give SP back, and leave what lies above it. What stands
+    before an instruction without a known effect, or lies below SP, does not count."""
+    state = State(arch, convention, b"", 0)
+    for insn in run:
+        EXECUTE[arch.name](state, insn)
+        if state.lost or state.sp is None:
+            state = State(arch, convention, b"", 0)
+    sp = state.sp or 0
+    return frozenset(
+        place - sp
+        for place, cell in state.stack.items()
+        if cell.writer is not None and cell.value is not BELOW_SP
+    )

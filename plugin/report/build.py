@@ -6,6 +6,7 @@ from typing import Optional
 from ..arch.decode import Instruction
 from ..checklist import Assessment, Check, judge_claims, judge_items, overall
 from ..checklist.diagnoses import diagnose
+from ..checklist.held import MAY_BE_ASM
 from ..proof.notes import notes
 from ..target import Memory
 from .model import CodeLine, FramePart, Report, ThunkPart
@@ -29,6 +30,8 @@ def build(a: Assessment, shown: Optional[int] = None) -> Report:
     report.verdict = overall(claims)
     if a.layout is None:
         report.problems.append(f"layout: {a.call.how}")
+    elif a.may_be_asm and not a.asm:
+        report.problems.append(f"layout: {MAY_BE_ASM}")
     report.code = _code(a, claims)
     report.stack = stack(a, shown)
     report.pointers = pointers(a)

@@ -315,7 +315,7 @@ class Machine:
             "R3": layout + 8 >= call.sp and call.words[8:16] == should[8:16],
             "R4": layout + 16 >= call.sp and call.words[16:] == should[16:],
             "R5": call.sp % 16 == 0 and needed.isdisjoint(shadow),
-            "R11": call.fp == layout - ANCHOR,
+            "R11": call.fp == (layout - ANCHOR) % (1 << 64),
         }
         return _true(found)
 

@@ -4,7 +4,7 @@ Used by test_proof.py for a fixed share of mutants and by tools/fuzz.py for any 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -33,14 +33,16 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def proved(mutant: mutants.Mutant) -> Optional[Facts]:
-    """The proof of a mutant, which knows what the engine knows."""
+def proved(mutant: mutants.Mutant, asked: bool = True) -> Optional[Facts]:
+    """The proof of a mutant, which knows what the engine knows; or, as the plugin has
+    it, no offsets but those of the header's own loads."""
     world = mutant.world
     thunk = parse(mutant.code, world.base, world.arch)
     if thunk is None:
         return None
     interpreters = frozenset([world.interpreter])
-    return prove(thunk, world.convention, Offsets(*world.offsets), interpreters)
+    offsets = Offsets(*world.offsets) if asked else None
+    return prove(thunk, world.convention, offsets, interpreters)
 
 
 def judge(mutant: mutants.Mutant) -> Outcome:
@@ -52,6 +54,19 @@ def judge(mutant: mutants.Mutant) -> Outcome:
     verdicts = [finding.holds for finding in facts.claims.values()]
     outcome.decided = False in verdicts or None not in verdicts
     truth = observe(mutant.code, mutant.world)
+    outcome.wrong = _wrong(mutant, facts, truth)
+    unasked = proved(mutant, asked=False)
+    if unasked and unasked.offsets == Offsets(*mutant.world.offsets):
+        # With others it is the function in hand that decides.
+        outcome.wrong += _wrong(mutant, unasked, truth)
+    return outcome
+
+
+def _wrong(
+    mutant: mutants.Mutant, facts: Facts, truth: Mapping[str, bool]
+) -> list[str]:
+    """Verdicts that are not what the emulator saw."""
+    wrong: list[str] = []
     for claim, finding in facts.claims.items():
         if finding.holds is None or finding.holds == truth[claim]:
             continue
@@ -59,10 +74,8 @@ def judge(mutant: mutants.Mutant) -> Outcome:
             finding.holds is False and _later_count(mutant, claim, finding.evidence)
         ):
             what = "pass" if finding.holds else "fail"
-            outcome.wrong.append(
-                f"wrong {what} of {claim}: {'; '.join(finding.evidence)}"
-            )
-    return outcome
+            wrong.append(f"wrong {what} of {claim}: {'; '.join(finding.evidence)}")
+    return wrong
 
 
 def _later_count(mutant: mutants.Mutant, claim: str, evidence: Sequence[str]) -> bool:

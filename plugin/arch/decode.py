@@ -88,8 +88,19 @@ def decode(code: bytes, address: int, arch: Arch) -> Optional[Instruction]:
 @lru_cache(maxsize=4096)
 def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
     for insn in _disassembler(arch).disasm(code, address, count=1):
-        return _plain(insn, arch)
+        return None if arch == "x86_64" and _lost_lock(insn) else _plain(insn, arch)
     return None
+
+
+PREFIXES = b"\xf0\xf2\xf3\x66\x67\x2e\x36\x3e\x26\x64\x65"
+
+
+def _lost_lock(insn: Any) -> bool:
+    """Whether a lock prefix was read over, as it is before another one: processors
+    refuse most of what has one."""
+    code = bytes(insn.bytes)
+    prefixes = code[: len(code) - len(code.lstrip(PREFIXES))]
+    return b"\xf0" in prefixes and "lock" not in insn.mnemonic
 
 
 @cache
@@ -121,7 +132,7 @@ def _plain(insn: Any, arch: str) -> Instruction:
         post=bool(on_arm and insn.post_index),
         narrow=not on_arm and insn.addr_size != 8,
         short=not on_arm and OPERAND_SIZE in insn.prefix,
-        leads=not LEADING.isdisjoint(insn.groups),
+        leads=not LEADING.isdisjoint(insn.groups) or mnemonic.startswith("bc."),
     )
 
 

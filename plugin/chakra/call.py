@@ -129,8 +129,9 @@ def _layout(
         return None, False
     given_up = False
     if state is not None and state.sp is not None and at_call is not None:
-        below = state.byte(place).value is BELOW_SP
-        given_up = below and state.sp > at_call
+        cell = state.stack.get(place)
+        stored = cell is not None and cell.value is BELOW_SP
+        given_up = stored and state.sp > at_call
     return (entry_sp + place) & MASK64, given_up
 
 

@@ -11,7 +11,7 @@ from ..arch import WORD
 from ..arch.decode import Instruction, decode
 from ..chakra.patterns import emitted, pattern_of
 from ..chakra.thunk import Thunk, parse
-from ..proof import Facts, prove
+from ..proof import Facts, Offsets, prove
 from ..proof.edit import (
     Edit,
     apply,
@@ -42,13 +42,17 @@ def holds(facts: Facts, thunk: Optional[Thunk]) -> bool:
     """Whether an edited block satisfies every static claim."""
     if thunk is None:
         return False
-    again = prove(thunk, facts.convention, facts.offsets, _interpreters(facts))
+    again = prove(thunk, facts.convention, _offsets(facts), _interpreters(facts))
     return all(finding.holds is True for finding in again.claims.values())
 
 
 def _interpreters(facts: Facts) -> "frozenset[int]":
     own = frozenset([facts.interpreter]) if facts.interpreter else frozenset()
     return facts.asked.interpreters or own
+
+
+def _offsets(facts: Facts) -> Optional[Offsets]:
+    return facts.asked.offsets or facts.offsets
 
 
 def _proved(facts: Facts, edits: list[Edit]) -> Optional[Mend]:
@@ -300,14 +304,16 @@ def _listing(code: bytes, thunk: Thunk, at: int) -> str:
 def whole_header(facts: Facts) -> Optional[Mend]:
     """The emitter's own header for this convention, where nothing smaller will do."""
     pattern = pattern_of(facts.convention.name)
-    if facts.offsets is None or pattern is None:
+    offsets, known = _offsets(facts), _interpreters(facts)
+    if offsets is None or pattern is None:
         return None
-    interpreter = facts.interpreter or _stand_in(facts)
-    code = emitted(facts.thunk, facts.convention.name, facts.offsets, interpreter)
+    own = facts.interpreter if facts.interpreter in known else None
+    interpreter = own or min(known, default=_stand_in(facts))
+    code = emitted(facts.thunk, facts.convention.name, offsets, interpreter)
     made = parse(code, facts.thunk.address, facts.thunk.arch)
     if made is None:
         return None
-    again = prove(made, facts.convention, facts.offsets, frozenset([interpreter]))
+    again = prove(made, facts.convention, offsets, known)
     good = all(finding.holds is True for finding in again.claims.values())
     frame = "; ".join(
         " ".join(step.insn.text.split())

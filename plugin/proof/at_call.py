@@ -10,14 +10,15 @@ from .path import CallSite, Path
 from .state import State, may_be_anything
 from .values import (
     Const,
-    Derived,
     Entry,
-    Mask,
+    Load,
+    Slot,
     Sum,
     Unknown,
     Value,
     add,
     always,
+    computed,
     inputs,
     unknown_in,
 )
@@ -191,14 +192,14 @@ class AtCall(Words):
             return Finding(False, [cite(setter, text)], at)
         if state.lost:
             return Finding(None, [cite(setter, state.lost.why)], at)
-        for place, cell in state.callers(first):
+        for place, value, writer in state.callers(first):
             number = (place - first) // WORD + count
-            unknown = unknown_in(cell.value)
-            holds = None if unknown else False
+            unknown = unknown_in(value)
+            holds = self.same(value, Slot(place))
             text = f"it overwrites args[{number}] at {self.place(place)}"
             if unknown:
                 text = f"args[{number}] at {self.place(place)}: {unknown.why}"
-            insn = setter if cell.writer is None else self.insn(cell.writer)
+            insn = setter if writer is None else self.insn(writer)
             return Finding(
                 holds,
                 [cite(insn, f"{text}; hits every Count from {number + 1} up")],
@@ -219,23 +220,32 @@ class AtCall(Words):
         text = f"{arch.sp} = {where}, a multiple of 16"
         if not self.convention.shadow:
             return Finding(True, [cite(call.insn, text)], call.at)
-        trouble = self._shadow_trouble(path, call, sp, layout)
+        start = call.state.from_entry_sp(layout)
+        trouble = self._shadow_trouble(path, call, sp, start)
         if trouble:
             return Finding(False, [cite(call.insn, trouble)], call.at)
-        if path.state is None or path.state.sp is None:
+        if start is None or self._vague(path, call):
             text += ", but what is read back after the call is not known"
             return Finding(None, [cite(call.insn, text)], call.at)
         text += f", {self.convention.shadow} bytes of shadow space free above it"
         return Finding(True, [cite(call.insn, text)], call.at)
 
+    def _vague(self, path: Path, call: CallSite) -> bool:
+        """Whether it is not known what is read of the stack after a call."""
+        state, target = path.state, call.target
+        if not isinstance(target, Const) or self.thunk.contains(target.value):
+            return True
+        if state is None or state.sp is None or path.end in ("limit", "undecoded"):
+            return True
+        return state.vague_read is not None and state.vague_read > call.step
+
     def _shadow_trouble(
-        self, path: Path, call: CallSite, sp: int, layout: Value
+        self, path: Path, call: CallSite, sp: int, start: Optional[int]
     ) -> str:
         """What lies in the callee's shadow space although somebody needs it."""
         end = sp + self.convention.shadow
         if sp < WORD and end > 0:
             return f"the shadow space reaches the return address ({self.place(0)})"
-        start = call.state.from_entry_sp(layout)
         # The layout goes on upwards for as many args as a call has.
         if start is not None and start < end:
             return "the shadow space overlaps the layout"
@@ -259,6 +269,9 @@ class AtCall(Words):
             holds = None if doubt else False
             text = f"{text}, which is not the interpreter"
             return Finding(holds, [cite(call.insn, text)], at)
+        if target.value < NULL_PAGES or self.thunk.contains(target.value):
+            text = f"{text}, which is no function"
+            return Finding(False, [cite(setter, text)], at)
         if not self.interpreters:
             why = f"{text}; where the interpreter stands is not known"
             return Finding(None, [cite(setter, why)], at)
@@ -299,9 +312,7 @@ class AtCall(Words):
         text = f"{fp} + {ANCHOR} = {self.name(add(value, ANCHOR))}"
         if add(value, ANCHOR) == layout:
             return Finding(True, [cite(insn, f"{text} = the layout")], at)
-        if any(
-            isinstance(p, (Derived, Mask)) for v in (value, layout) for p in inputs(v)
-        ):
+        if any(computed(part) for v in (value, layout) for part in inputs(v)):
             return Finding(None, [cite(insn, text)], at)
         return Finding(
             False, [cite(insn, f"{text}, but the layout is {self.name(layout)}")], at
@@ -313,5 +324,8 @@ def _no_pointer(number: int) -> bool:
 
 
 def _may_be_same(value: Value) -> bool:
-    """Whether a value is computed so that it may come out right all the same."""
-    return any(isinstance(part, (Unknown, Derived, Mask)) for part in inputs(value))
+    """Whether a value is computed, or read from memory, so that it may come out right
+    all the same."""
+    return any(
+        computed(part) or isinstance(part, (Unknown, Load)) for part in inputs(value)
+    )

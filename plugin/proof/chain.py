@@ -18,6 +18,13 @@ class Offsets:
     function_proxy: int
     dynamic_thunk: int
 
+    @property
+    def pointers(self) -> frozenset[tuple[int, ...]]:
+        """The loads from the function object that lead to the objects in between."""
+        return frozenset(
+            [(self.function_info,), (self.function_info, self.function_proxy)]
+        )
+
 
 def strip(value: Value) -> tuple[Value, int]:
     """A value as (base, constant distance)."""

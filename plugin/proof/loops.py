@@ -29,7 +29,8 @@ def goes_round(path: Path, state: State, first: int, arch: Arch) -> bool:
     if any(before.get(name) != state.get(name) for name in names):
         return False
     still = before.get(sp) == state.get(sp) and before.stack == state.stack
-    if not still and any(_touches_memory(step.insn) for step in body):
+    guarded = any(guard.at in places for guard in path.guards)
+    if not still and (guarded or any(_touches_memory(step.insn) for step in body)):
         return False
     path.loop = tuple(body)
     return True

@@ -14,7 +14,7 @@ from .chain import Offsets, chains_in
 from .conditions import TESTS
 from .flow import Condition
 from .path import Verdict
-from .values import Const, Value, function_of, unknown_in
+from .values import Const, Value, computed, function_of, inputs, unknown_in
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -35,16 +35,30 @@ class OwnStub:
         """By which conditions were decided."""
         self._dispatching: set[Offsets] = set()
         """By which a dispatch goes, be it where no call comes."""
+        self.pointers = known.pointers if known else None
+        """The chains of loads that lead to objects; None where any one or two may."""
+        self.followed: set[tuple[int, ...]] = set()
+        """Such chains that were taken to lead to objects."""
+        self.astray = False
+        """Whether some side of a condition was not looked at to its end."""
 
     def settled(self) -> Optional["OwnStub"]:
-        """What is to decide instead, where not all was decided by one chain, by which
-        a dispatch goes; None if it was."""
+        """What is to decide instead, where not all that was decided, or taken to be an
+        object, is of one chain, by which a dispatch goes; None if it is."""
+        if self._chains is not None:
+            return None
         leading = self._dispatching
+        one = next(iter(leading)) if len(leading) == 1 else None
         agreed = len(leading) <= 1 and self._guarding <= leading
-        if agreed or self._chains is not None:
+        if self._guarding and self.astray:
+            agreed, one = False, None
+        longest = max(self.followed, key=len, default=())
+        pointers = one.pointers if one else frozenset([longest[:1], longest])
+        if agreed and self.followed <= pointers:
             return None
         other = OwnStub(self.thunk, self.convention, self.known)
-        other._chains = leading if len(leading) == 1 else ()
+        other._chains = [one] if one else ()
+        other.pointers = one.pointers if one else frozenset()
         return other
 
     def decide(
@@ -101,13 +115,19 @@ class OwnStub:
             why = f"the target is read through function {steps}: unknown what that is"
             return Verdict(None, why, at)
         why = "the branch target is not the function's m_dynamicInterpreterThunk"
-        return Verdict(False, why, at)
+        # Code elsewhere may go on to the stub: nobody has looked there.
+        far = isinstance(target, Const) and not self.thunk.contains(target.value)
+        certain = not far and not any(computed(part) for part in inputs(target))
+        return Verdict(False if certain else None, why, at)
 
-    def note_dispatch(self, target: Value) -> None:
-        """One that no call comes to shows all the same which word the stub is."""
+    def dispatches(self, target: Value) -> bool:
+        """Whether a jump is a dispatch. One that no call comes to shows all the same
+        which word the stub is."""
         word, offsets = self._word_in(target)
-        if offsets and function_of(target, word):
+        goes = bool(offsets and function_of(target, word))
+        if offsets and goes:
             self._dispatching.add(offsets)
+        return goes
 
     def may_be_in(self, value: Value) -> bool:
         """Whether a value may be made of the stub's address."""

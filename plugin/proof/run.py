@@ -18,12 +18,24 @@ from .loops import goes_round
 from .own_stub import OwnStub
 from .path import CallSite, Dispatch, Guard, Path, Step
 from .state import State
-from .values import Behind, Const, Entry, Slot, Value, always, inputs, unknown_in
+from .values import (
+    Behind,
+    Const,
+    Entry,
+    Load,
+    Slot,
+    Value,
+    always,
+    inputs,
+    unknown_in,
+)
 from .witness import examples_of
 
 MAX_PATHS = 48
 MAX_STEPS = 1024
 MAX_ODD_STUBS = 16
+MAX_UNTAKEN = 32
+MAX_ALL_STEPS = 16384
 
 
 EXECUTE: dict[str, Callable[[State, Instruction], Flow]] = {
@@ -55,24 +67,29 @@ class Explorer:
         self.untaken: dict[int, State] = {}
         """States on sides of conditions that no valid call takes."""
         self.pending: list[tuple[Path, State, int]] = []
+        self.steps = 0
+        """Instructions executed on all paths."""
 
     def explore(self) -> list[Path]:
         self._walk_all()
         settled = self.own_stub.settled()
         if settled:
             self.own_stub, self.paths, self.untaken = settled, [], {}
+            self.steps = 0
             self._walk_all()
         return self.paths
 
     def _walk_all(self) -> None:
         thunk = self.thunk
+        own = self.own_stub
         state = State(
-            thunk.arch, self.convention, thunk.code, thunk.address, self.offsets
+            *(thunk.arch, self.convention, thunk.code, thunk.address),
+            *(own.pointers, own.followed),
         )
         path = Path(frozenset(range(thunk.stub_count)))
         self.pending.append((path, state, 0))
         while self.pending:
-            if len(self.paths) >= MAX_PATHS:
+            if len(self.paths) >= MAX_PATHS or self.steps >= MAX_ALL_STEPS:
                 self._finish(*self.pending.pop()[:2], "limit", "too many paths")
                 continue
             self._walk(*self.pending.pop())
@@ -98,6 +115,7 @@ class Explorer:
                 return self._finish(path, state, end, why)
             seen[at] = len(path.steps)
             state.at, state.step = at, len(path.steps)
+            self.steps += 1
             path.steps.append(Step(at, insn, state.fork()))
             flow = self.execute(state, insn)
             following = at + len(insn.code)
@@ -173,6 +191,10 @@ class Explorer:
         """Go to the function's own stub, if that is where the branch goes."""
         judged = self.own_stub.judge(target, path.numbers, state.at)
         path.own_stub, good = judged
+        if good and path.numbers - good:
+            astray = path.fork()
+            astray.numbers = path.numbers - good
+            self._finish(astray, state.fork(), "lost", path.own_stub.why)
         if not good:
             place = self._place_of(target)
             if place is None:
@@ -204,11 +226,12 @@ class Explorer:
         assert isinstance(flow.target, Const)
         taken_at = flow.target.value - self.thunk.address
         decided = self.own_stub.decide(path.numbers, flow.condition)
-        shown = (True, True) if decided else self._examples(flow.condition)
+        shown = (True, True) if decided else self._examples(path, flow.condition)
         sides = decided or (path.numbers, path.numbers)
         for numbers, at, certain in zip(sides, (taken_at, following), shown):
             if not numbers:
-                self._note_untaken(state.fork(), at)
+                if not self._note_untaken(state.fork(), at):
+                    self.own_stub.astray = True
                 continue
             branch = path.fork()
             branch.numbers = numbers
@@ -220,27 +243,40 @@ class Explorer:
             branch.guards.append(Guard(state.at, insn, bool(decided)))
             self.pending.append((branch, state.fork(), at))
 
-    def _examples(self, condition: Optional[Condition]) -> tuple[bool, bool]:
-        test = None
+    def _examples(
+        self, path: Path, condition: Optional[Condition]
+    ) -> tuple[bool, bool]:
+        """Calls of functions that take this path."""
+        test, examples = None, self.examples
         if condition:
             test = TESTS.get((condition.operation, condition.test))
-        return self.examples.sides(condition, test)
+        if len(path.numbers) < self.thunk.stub_count:
+            examples = examples_of(
+                self.thunk, self.convention, self.offsets, sorted(path.numbers)
+            )
+        return examples.sides(condition, test)
 
-    def _note_untaken(self, state: State, at: int) -> None:
-        """A process may be stopped where no valid call gets, as at a guard's trap."""
+    def _note_untaken(self, state: State, at: int) -> bool:
+        """A process may be stopped where no valid call gets, as at a guard's trap. Says
+        whether that was followed to a trap or a dispatch."""
         thunk = self.thunk
-        for _ in range(8):
+        for _ in range(MAX_UNTAKEN):
             insn = decode(thunk.code[at : at + 16], thunk.address + at, thunk.arch)
             if insn is None:
-                return
+                return False
             self.untaken[at] = state.fork()
             state.at = at
             flow = self.execute(state, insn)
-            if isinstance(flow, Jump):
-                self.own_stub.note_dispatch(flow.target)
-            if flow is not None:
-                return
             at += len(insn.code)
+            if isinstance(flow, Trap):
+                return True
+            if isinstance(flow, Jump) and isinstance(flow.target, Const):
+                at = flow.target.value - thunk.address
+            elif flow is not None or insn.leads:
+                return isinstance(flow, Jump) and self.own_stub.dispatches(flow.target)
+            if not 0 <= at < thunk.size:
+                return False
+        return False
 
     def _call(
         self,
@@ -251,7 +287,8 @@ class Explorer:
         following: int,
     ) -> Optional[int]:
         """Let the callee change whatever its convention lets it change."""
-        if not self.thunk.part(insn.address).startswith("stub"):
+        stub = self.thunk.part(insn.address).startswith("stub")
+        if not stub or path.dispatch is None and not self._is_stub(state.at):
             return self._other_call(path, state, flow.target, following)
         site = CallSite(state.step, state.at, insn, flow.target, state.fork())
         path.calls.append(site)
@@ -276,11 +313,12 @@ class Explorer:
         """To the caller, or where nobody knows, or certainly to another place."""
         lr = self.thunk.arch.lr
         home = always(target, Entry(lr) if lr else Slot(0))
-        fixed = isinstance(target, Const) and bool(path.calls)
-        stubs_own = any(isinstance(part, Behind) for part in inputs(target))
+        # Where words of memory lead, and code elsewhere, nobody has looked.
+        vague = isinstance(target, Const) and bool(path.calls)
+        vague |= any(isinstance(part, (Behind, Load)) for part in inputs(target))
         if home:
             return self._finish(path, state, "returned", "")
-        if home is None or fixed or stubs_own:
+        if home is None or vague:
             unknown = unknown_in(target)
             why = f"where {what} goes is not known"
             why += f": {unknown.why}" if unknown else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
 from ..arch import WORD, Arch, Convention
-from .chain import Offsets, chain, strip
+from .chain import chain, strip
 from .values import (
     MASK64,
     Const,
@@ -78,20 +78,28 @@ class State:
     convention: Convention
     code: bytes
     base: int
-    offsets: Optional[Offsets] = None
+    pointers: Optional[frozenset[tuple[int, ...]]] = None
+    """The chains of loads from the function object that lead to objects; None where
+    that is not known, and what is followed is noted."""
+    followed: set[tuple[int, ...]] = field(default_factory=set)
+    """Such chains that an access rests on; one set for all forks."""
     registers: dict[str, Value] = field(default_factory=dict)
     stack: dict[int, Byte] = field(default_factory=dict)
     flags: Optional[Flags] = field(default_factory=lambda: any_flags("at entry"))
     """None: set in a way that is not known."""
+    shared: bool = False
+    """Whether another state has the same stack, which is copied before it changes."""
     hazards: list[Hazard] = field(default_factory=list)
     lost: Optional[Unknown] = None
     """Set when the whole stack may have changed in an unknown way."""
     objects_changed: Optional[Unknown] = None
     reads: list[tuple[int, int, int]] = field(default_factory=list)
     """Stack words read: (step, offset from entry SP, size)."""
-    never_stored: dict[int, Garbage] = field(default_factory=dict)
+    vague_read: Optional[int] = None
+    """The last step that read a word of the stack that is not known."""
+    never_stored: dict[int, Value] = field(default_factory=dict)
     """Words below entry SP that were read, though nobody is known to have written
-    them since the last call."""
+    them since a callee ran."""
     given_up: dict[int, Byte] = field(default_factory=dict)
     """What was stored above entry SP, and came to lie below SP."""
     at: int = 0
@@ -100,15 +108,18 @@ class State:
     """How many were executed before it."""
 
     def fork(self) -> "State":
-        other = State(self.arch, self.convention, self.code, self.base, self.offsets)
+        other = State(self.arch, self.convention, self.code, self.base, self.pointers)
+        other.followed = self.followed
         other.registers = dict(self.registers)
-        other.stack = dict(self.stack)
+        other.stack = self.stack
+        other.shared = self.shared = True
         other.flags = self.flags
         other.hazards = list(self.hazards)
         other.lost, other.objects_changed = self.lost, self.objects_changed
         other.reads = list(self.reads)
         other.given_up = dict(self.given_up)
         other.never_stored = dict(self.never_stored)
+        other.vague_read = self.vague_read
         other.at, other.step = self.at, self.step
         return other
 
@@ -127,12 +138,23 @@ class State:
             self.note_hazard("SP may leave the stack: signals write below it", False)
             return
         floor = sp - self.convention.red_zone
-        theirs = range(min(floor, NEAR))
-        for offset in {*(n for n in self.stack if n < floor), *theirs}:
+        for offset in self.never_stored:
+            if offset < floor:
+                self.never_stored[offset] = BELOW_SP
+        for offset in {*(n for n in self.stack if n < floor), *range(min(floor, NEAR))}:
             cell = self.stack.get(offset)
-            if cell and cell.value is not BELOW_SP and offset >= 0:
+            if cell and cell.value is BELOW_SP:
+                continue
+            if cell and offset >= 0:
                 self.given_up[offset] = cell
-            self.stack[offset] = Byte(BELOW_SP, offset % WORD, cell and cell.writer)
+            lost = Byte(BELOW_SP, offset % WORD, cell and cell.writer)
+            self._own_stack()[offset] = lost
+
+    def _own_stack(self) -> dict[int, Byte]:
+        """The stack, to be changed."""
+        if self.shared:
+            self.stack, self.shared = dict(self.stack), False
+        return self.stack
 
     def _lasts(self, offset: int) -> bool:
         """Whether what stands there stays until an instruction changes it."""
@@ -161,7 +183,7 @@ class State:
         unknown = Unknown(why)
         names = (*self.arch.registers, *self.arch.vectors)
         self.registers = dict.fromkeys(names, unknown)
-        self.stack = {}
+        self.stack, self.shared = {}, False
         self.lost = self.objects_changed = unknown
         self.flags = None
         self.note_hazard(why, False)
@@ -184,9 +206,9 @@ class State:
             self._store_elsewhere(address)
             return
         self.check_distance(offset)
-        value = bounded(value)
+        value, stack = bounded(value), self._own_stack()
         for index in range(size):
-            self.stack[offset + index] = Byte(value, index, self.at)
+            stack[offset + index] = Byte(value, index, self.at)
         if not self._lasts(offset):
             self._give_up()
 
@@ -198,12 +220,14 @@ class State:
             self.reads.append((self.step, offset, size))
             return self.read_stack(offset, size)
         if isinstance(address, Unknown):
+            self.vague_read = self.step
             return address
         if isinstance(address, Const) and self._in_block(address.value, size):
             start = address.value - self.base
             return Const(int.from_bytes(self.code[start : start + size], "little"))
         self._check_pointer(address)
         if self._may_be_stack(address):
+            self.vague_read = self.step
             return Unknown(f"which address +{self.at:#04x} reads is not known")
         if self.objects_changed:
             return self.objects_changed
@@ -220,17 +244,24 @@ class State:
             return self.stack[offset]
         if self.lost:
             return Byte(self.lost, offset % WORD, None)
+        if not self._lasts(offset):
+            return Byte(BELOW_SP, offset % WORD, None)
         return Byte(self._at_entry(offset - offset % WORD), offset % WORD, None)
 
-    def callers(self, start: int) -> Iterator[tuple[int, Byte]]:
-        """The caller's bytes from an offset on that are not what they were at entry, in
-        order. What was stored in one does harm even if it was given up after that."""
-        for offset in sorted(self.stack):
-            cell, home = self.stack[offset], Slot(offset - offset % WORD)
-            if cell.value is BELOW_SP:
-                cell = self.given_up.get(offset, cell)
-            if offset >= start and (cell.value, cell.part) != (home, offset % WORD):
-                yield offset, cell
+    def callers(self, start: int) -> Iterator[tuple[int, Value, Optional[int]]]:
+        """The caller's words from an offset on that are not certain to be what they
+        were at entry, in order: (offset, what it is, the first writer of a byte). What
+        was stored in one does harm even if it was given up after that."""
+        words = {offset - offset % WORD for offset in self.stack if offset >= start}
+        for word in sorted(words):
+            cells = [self.byte(word + n) for n in range(WORD)]
+            for n, cell in enumerate(cells):
+                if cell.value is BELOW_SP:
+                    cells[n] = self.given_up.get(word + n, cell)
+            value = assemble([(cell.value, cell.part) for cell in cells])
+            if value != Slot(word):
+                writers = (cell.writer for cell in cells)
+                yield word, value, next((w for w in writers if w is not None), None)
 
     def writer(self, offset: int) -> Optional[int]:
         """Which instruction (offset in the block) wrote the word's first byte."""
@@ -246,7 +277,7 @@ class State:
                 both.registers[name] = unknown
         for offset in {*self.stack, *other.stack}:
             if self.byte(offset)[:2] != other.byte(offset)[:2]:
-                both.stack[offset] = Byte(unknown, offset % WORD, None)
+                both._own_stack()[offset] = Byte(unknown, offset % WORD, None)
         return both
 
     def home(self, value: Value) -> Union[str, int, None]:
@@ -272,15 +303,18 @@ class State:
 
     def drop_below(self, floor: int, why: str) -> None:
         """A callee has run: what lay below its caller's SP is gone."""
-        self.stack = {n: byte for n, byte in self.stack.items() if n >= floor}
-        self.never_stored = {}
-        for offset in range(0, min(floor, NEAR)):
-            self.stack[offset] = Byte(Garbage(why), offset % WORD, None)
+        kept = {n: byte for n, byte in self.stack.items() if n >= floor}
+        self.stack, self.shared = kept, False
+        self.spoil(0, min(floor, NEAR), why)
+        for offset in [n for n in self.never_stored if n < floor]:
+            del self.never_stored[offset]
 
     def spoil(self, start: int, size: int, why: str) -> None:
         """A callee may have written these bytes."""
+        words: dict[int, Garbage] = {}
         for offset in range(start, start + size):
-            self.stack[offset] = Byte(Garbage(why), offset % WORD, None)
+            word = words.setdefault(offset // WORD, Garbage(why))
+            self._own_stack()[offset] = Byte(word, offset % WORD, None)
 
     def _at_entry(self, offset: int) -> Value:
         if offset < 0:
@@ -305,7 +339,7 @@ class State:
         self.objects_changed = Unknown(why)
         self.note_hazard(why, False)
         if self._may_be_stack(address):
-            self.stack, self.lost = {}, Unknown(why)
+            self.stack, self.shared, self.lost = {}, False, Unknown(why)
 
     def _may_be_stack(self, address: Value) -> bool:
         """Whether an address that is computed somehow can come out on the stack."""
@@ -333,16 +367,17 @@ class State:
         path = chain(value, self.convention.arguments[0])
         if path is None or len(path) > 2:
             return False
-        if self.offsets is None:
+        if self.pointers is None:
+            self.followed.add(path)
             return True
-        wanted = (self.offsets.function_info, self.offsets.function_proxy)
-        return path == wanted[: len(path)]
+        return path in self.pointers
 
 
 def may_be_anything(value: Value, arch: Arch, convention: Convention) -> bool:
     """Whether some valid call has a number there that is no address."""
     if isinstance(value, Entry):
-        return value.register not in (convention.arguments[0], arch.lr, arch.sp)
+        known = (convention.arguments[0], arch.lr, arch.sp)
+        return value.register not in (*known, *convention.reserved)
     if isinstance(value, Slot):
         return bool(arch.lr) or value.offset != 0
     return isinstance(value, Garbage)
@@ -350,20 +385,35 @@ def may_be_anything(value: Value, arch: Arch, convention: Convention) -> bool:
 
 def assemble(parts: list[tuple[Value, int]]) -> Value:
     """Bytes, lowest first, as one zero-extended value."""
-    first = parts[0][0]
-    size = len(parts)
-    if all(value == first and index == n for n, (value, index) in enumerate(parts)):
-        return mask(first, (1 << 8 * size) - 1)
-    if all(isinstance(value, Const) for value, _ in parts):
-        number = 0
-        for n, (value, index) in enumerate(parts):
-            assert isinstance(value, Const)
+    parts = [_unwrapped(*part) for part in parts]
+    number = field = 0
+    places = set()
+    for n, (value, index) in enumerate(parts):
+        if isinstance(value, Const):
             number |= (value.value >> 8 * index & 0xFF) << 8 * n
+        else:
+            field |= 0xFF << 8 * n
+            places.add((value, index - n))
+    if not places:
         return Const(number)
+    whole, distance = next(iter(places))
+    if len(places) == 1 and not distance and not number:
+        return mask(whole, field)
     for value, _ in parts:
         if isinstance(value, Unknown):
             return value
     return bounded(Mixed(tuple(parts)))
+
+
+def _unwrapped(value: Value, part: int) -> tuple[Value, int]:
+    """A byte of a value as that of what the value is made of."""
+    if isinstance(value, Mixed):
+        return _unwrapped(*value.parts[part]) if value.parts[part:] else (Const(0), 0)
+    if isinstance(value, Mask):
+        bits = value.mask >> 8 * part & 0xFF
+        if bits in (0, 0xFF):
+            return _unwrapped(value.base, part) if bits else (Const(0), 0)
+    return value, part
 
 
 def describe_pointer(base: Value) -> str:

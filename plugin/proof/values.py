@@ -174,14 +174,15 @@ def combine(operation: str, a: Value, b: Value) -> Value:
             return a
         if operation in ("sub", "xor"):
             return Const(0)
-    for value in (a, b):
-        if isinstance(value, Unknown):
-            return value
     return derived(operation, (a, b))
 
 
 def derived(operation: str, values: tuple[Value, ...]) -> Value:
-    """A function of values."""
+    """A function of values. Two that are not known may be two numbers though they say
+    the same: so is what is made of them."""
+    for value in values:
+        if isinstance(value, Unknown):
+            return value
     return bounded(Derived(operation, values, 1 + sum(map(size_of, values))))
 
 
@@ -228,6 +229,12 @@ def unknown_in(value: Value) -> Optional[Unknown]:
     return None
 
 
+def computed(value: Value) -> bool:
+    """Whether a value is made of others in such a way that it may be any of them."""
+    made = isinstance(value, Derived) and bool(value.inputs)
+    return made or isinstance(value, (Mask, Mixed))
+
+
 def always(actual: Value, expected: Value) -> Optional[bool]:
     """Whether `actual` is `expected` in every call.
 
@@ -239,8 +246,7 @@ def always(actual: Value, expected: Value) -> Optional[bool]:
     if unknown_in(actual) or unknown_in(expected):
         return None
     for part in (*inputs(actual), *inputs(expected)):
-        made = isinstance(part, Derived) and part.inputs
-        if made or isinstance(part, Mask):
+        if computed(part):
             # A mask may take away only bits that are always zero.
             return None
     return False

@@ -4,6 +4,7 @@ A condition that is not decided for every call may still be shown to go both way
 valid call for each side is proof enough. The numbers below are such as engines pass.
 """
 
+from collections.abc import Sequence
 from typing import Callable, Optional
 
 from ..arch import Arch, Convention
@@ -18,12 +19,12 @@ from .values import (
     Garbage,
     Load,
     Mask,
+    Mixed,
     Slot,
     Sum,
     Unknown,
     Value,
     fold,
-    inputs,
 )
 
 ANYTHING = (0, 0x0001000000000005, 0x5213C6A40108, MASK64, 0x8000000000000000, 8, 1)
@@ -122,9 +123,20 @@ class _Call:
         if isinstance(value, Derived):
             numbers = [self.number_of(part) for part in value.inputs]
             return fold(value.operation, numbers)
+        if isinstance(value, Mixed):
+            return self._mixed(value)
         if isinstance(value, (Entry, Slot, Garbage, Load)):
             return self._leaf(value)
         return None
+
+    def _mixed(self, value: Mixed) -> Optional[int]:
+        number = 0
+        for n, (part, index) in enumerate(value.parts):
+            of_part = self.number_of(part)
+            if of_part is None:
+                return None
+            number |= (of_part >> 8 * index & 0xFF) << 8 * n
+        return number
 
     def _leaf(self, value: Value) -> Optional[int]:
         if value not in self._leaves:
@@ -144,6 +156,8 @@ class _Call:
                 return CALL_INFOS
             if value.register in (self.arch.fp, self.arch.lr):
                 return POINTERS
+            if value.register in self.convention.reserved:
+                return None
             if value.register == self.arch.sp:
                 return tuple(n + self.arch.entry_misalignment for n in STACKS)
             return ANYTHING
@@ -154,28 +168,27 @@ class _Call:
         return None if isinstance(value, Unknown) else ANYTHING
 
     def _loaded(self, value: Load) -> Optional[tuple[int, ...]]:
-        """Words of objects: pointers and a stub where the chain has them."""
+        """Words of objects: pointers and a stub where the chain has them. What stands
+        elsewhere nobody knows."""
         path = chain(value, self.convention.arguments[0])
         if path is None:
-            return None if self._may_be_stack(value.address) else ANYTHING
+            return None
         if len(path) > 3 or (self.offsets and not _in_chain(path, self.offsets)):
             return ANYTHING
         return self.stubs if len(path) == 3 else POINTERS
 
-    def _may_be_stack(self, address: Value) -> bool:
-        """Words of the stack are known otherwise, or not at all."""
-        return any(
-            isinstance(part, (Mask, Derived)) or part == Entry(self.arch.sp)
-            for part in inputs(address)
-        )
-
 
 def examples_of(
-    thunk: Thunk, convention: Convention, offsets: Optional[Offsets]
+    thunk: Thunk,
+    convention: Convention,
+    offsets: Optional[Offsets],
+    numbers: Optional[Sequence[int]] = None,
 ) -> Examples:
-    """Calls of functions with the last, the first and a middle stub."""
-    count = thunk.stub_count
-    stubs = tuple(thunk.stub_address(n) for n in (count - 1, 0, count // 2))
+    """Calls of functions with the last, the first and a middle one of these stubs, of
+    all if there are none given."""
+    which = range(thunk.stub_count) if numbers is None else numbers
+    chosen = (which[-1], which[0], which[len(which) // 2])
+    stubs = tuple(thunk.stub_address(n) for n in chosen)
     return Examples(convention, offsets, thunk.arch, stubs)
 
 

@@ -336,16 +336,16 @@ EFFECTS: dict[str, Effect] = {
 }
 
 
-SHORT_STACK = ("push", "pop", "call", "ret", "leave", "jmp")
-"""What moves 16 bits with a prefix, though no operand says so."""
+SHORT_STACK = ("push", "pop", "leave")
+"""What moves 16 bits with a prefix, though no operand says so. Of what leads elsewhere
+some processors take but 16 bits, and others heed no prefix."""
 
 
 def _plain(insn: Instruction) -> bool:
     """Whether no prefix makes it another instruction than its mnemonic says."""
     memory = any(operand.kind == "mem" for operand in insn.operands)
-    return not (insn.narrow and memory) and not (
-        insn.short and insn.mnemonic in SHORT_STACK
-    )
+    short = insn.short and (insn.leads or insn.mnemonic in SHORT_STACK)
+    return not (insn.narrow and memory) and not short
 
 
 def execute(state: State, insn: Instruction) -> Flow:

@@ -11,10 +11,13 @@ import pytest
 
 from choosing import leave_the_rest
 from debuggers import DEBUGGERS
+from faulty import Call
+from faulty import saved as saved_call
 from programs import CONSOLE, DEADLINE, ENVIRONMENT, need
 from reports import Document, validated
 from runs import build
 from sessions import Session
+from stopped import Opened, Stopped
 
 NO_HOME = Path(ENVIRONMENT["HOME"])
 Console = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -119,6 +122,20 @@ def saved_text(tmp_path_factory: pytest.TempPathFactory) -> str:
 def saved(saved_text: str) -> Document:
     """The snapshot as a document of one's own, to damage."""
     return validated(json.loads(saved_text))
+
+
+@pytest.fixture
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """A sound call of the fixture, saved where it is stopped."""
+
+    def opened(convention: str, place: str, arguments: str = "3") -> Stopped:
+        arch = "x86_64" if convention in ("sysv", "windows") else "aarch64"
+        call = Call(arch, convention, "none", place, arguments)
+        found = Stopped(saved_call(call, tmp_path_factory))
+        assert found.report()["verdict"] == "sound"
+        return found
+
+    return opened
 
 
 @pytest.fixture

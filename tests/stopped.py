@@ -1,6 +1,7 @@
 """A stopped call whose registers and memory a test can change, and have judged."""
 
-from typing import Tuple
+import struct
+from typing import Callable, Dict, List, Tuple
 
 from reports import Document
 from thunk_inspect.inspection import inspect
@@ -8,6 +9,8 @@ from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import SnapshotTarget
 
 WORD = 8
+NOP = 0xD503201F
+"""On arm64."""
 
 
 class Stopped:
@@ -67,3 +70,17 @@ class Stopped:
         info = self.word(function + offsets["function_info"])
         body = self.word(info + offsets["function_proxy"])
         return info, body, body + offsets["dynamic_thunk"]
+
+
+Opened = Callable[..., Stopped]
+"""What the fixture `stopped` gives: (convention, place, arguments) -> a sound call."""
+
+
+def words(*code: int) -> bytes:
+    """Instructions of arm64."""
+    return struct.pack(f"<{len(code)}I", *code)
+
+
+def verdict_of(report: Document, item: str) -> str:
+    checks: List[Dict[str, str]] = [*report["claims"], *report["checklist"]]
+    return next(check["verdict"] for check in checks if check["id"] == item)

@@ -6,45 +6,16 @@ other compilers or another stop would have it.
 """
 
 import struct
-from typing import Callable, Dict, List
 
 import pytest
 
 from conftest import Opener
-from faulty import Call, saved
-from reports import Document, claims
+from reports import claims
 from sessions import Session
-from stopped import WORD, Stopped
+from stopped import NOP, WORD, Opened, verdict_of, words
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.thunk import parse
 from thunk_inspect.proof.edit import Edit, apply
-
-NOP, BLR_X0 = 0xD503201F, 0xD63F0000
-
-
-Opened = Callable[..., Stopped]
-
-
-@pytest.fixture
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    def opened(convention: str, place: str, arguments: str = "3") -> Stopped:
-        arch = "x86_64" if convention in ("sysv", "windows") else "aarch64"
-        call = Call(arch, convention, "none", place, arguments)
-        found = Stopped(saved(call, tmp_path_factory))
-        assert found.report()["verdict"] == "sound"
-        return found
-
-    return opened
-
-
-def words(*code: int) -> bytes:
-    return struct.pack(f"<{len(code)}I", *code)
-
-
-def verdict_of(report: Document, item: str) -> str:
-    checks: List[Dict[str, str]] = [*report["claims"], *report["checklist"]]
-    return next(check["verdict"] for check in checks if check["id"] == item)
-
 
 # The moment
 
@@ -224,70 +195,6 @@ def test_an_asm_interpreter_without_a_symbol(stopped: Opened) -> None:
     code = bytes.fromhex("4889f8488b38488d7008").ljust(320, b"\x90")
     call.write(int(report["thunk"]["interpreter"], 16), code)
     assert not claims(call.report(), "fail")
-
-
-# Words of earlier calls
-
-
-def _jitted(call: Stopped, code: bytes, name: str = "") -> None:
-    """The call comes from code that ends so, with other args in registers."""
-    site, before = 0x5501000000, words(*[NOP] * 40)
-    body = before + code + words(BLR_X0 | 16 << 5)
-    call.add(site, body + words(NOP, NOP))
-    call.set(x30=site + len(body), x3=1 << 48 | 100, x4=1 << 48 | 200)
-    if name:
-        symbol = {"name": name, "address": hex(site), "size": 0x1000}
-        call.document["symbols"].append(symbol)
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [
-        (b"", ""),
-        (words(0xF81F03A9), ""),  # stur x9, [x29, #-16]
-        (words(0xF90023E9), ""),  # str x9, [sp, #64], above all args
-        (words(0xA9BF7BFD, 0x910003FD), ""),  # its own prologue
-        (words(0xA90007E0), ""),  # stp x0, x1, [sp]: function and callInfo only
-        (b"", "Js::Something::CallInRegisters"),
-    ],
-)
-def test_args_that_nobody_is_seen_to_store(
-    stopped: Opened, code: bytes, name: str
-) -> None:
-    """The same function was called before from there, and its args stand there yet."""
-    call = stopped("caller-stack", "header")
-    _jitted(call, code, name)
-    report = call.report()
-    assert report["verdict"] == "undecided"
-    assert verdict_of(report, "R12") == verdict_of(report, "R4") == "unknown"
-
-
-def test_args_that_are_stored_before_the_call(stopped: Opened) -> None:
-    call = stopped("caller-stack", "header")
-    # stp x0, x1, [sp]; stp x2, x3, [sp, #16]; stp x4, x5, [sp, #32]
-    _jitted(call, words(0xA90007E0, 0xA9010FE2, 0xA90217E4))
-    assert call.report()["verdict"] == "sound"
-
-
-def _windows_call(stopped: Opened) -> Stopped:
-    """One that only a word on the stack leads to."""
-    call = stopped("windows", "depth_5", "12")
-    call.document.update(os="windows", frames=[])
-    call.set(rbp=0x1234, rdi=0, rcx=0)
-    report = call.report()
-    assert report["verdict"] == "sound"
-    assert "may be left over" in report["thunk"]["found_by"]
-    return call
-
-
-@pytest.mark.parametrize("distance", [WORD, -WORD])
-def test_a_call_that_may_be_over(stopped: Opened, distance: int) -> None:
-    """Its words are used again, as those of any call that is over."""
-    call = _windows_call(stopped)
-    call.put(call.layout() + distance, 0x7FFFF7FBE123 if distance > 0 else 0)
-    report = call.report()
-    assert report["verdict"] == "undecided"
-    assert not claims(report, "fail")
 
 
 # Items and mends

@@ -11,6 +11,7 @@ import pytest
 from blocks import RECIPES, emit
 from reports import validated
 from sessions import Session
+from stopped import Opened, verdict_of
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.thunk import parse
 from thunk_inspect.checklist import assess
@@ -125,6 +126,29 @@ def test_the_systems_own_register(name: str, register: str) -> None:
         assert finding.holds is not reserved, (system, finding)
         if reserved:
             assert "x18 comes back as" in finding.evidence[0]
+
+
+def test_memory_that_a_thread_writes_or_executes(stopped: Opened) -> None:
+    """MAP_JIT: the map says both, pthread_jit_write_protect_np which of them."""
+    call = stopped("caller-stack", "header")
+    block = call.block()
+    call.document["regions"] = [
+        {"start": hex(start), "end": hex(start + 0x1000), "permissions": how}
+        for start, how in ((block, "rwx"), (call.register("x30") & ~0xFFF, "r-x"))
+    ]
+    assert verdict_of(call.report(), "R8") == "pass"
+    call.document["faulted"] = True
+    assert verdict_of(call.report(), "R8") == "unknown"
+
+
+def test_a_block_that_is_smaller_than_a_page(stopped: Opened) -> None:
+    """ConvertToEntryPoint masks with the page size that the engine was built for."""
+    call = stopped("caller-stack", "interpreter")
+    found = "unknown" if call.block() % 16384 else "pass"
+    for system, verdict in (("linux", "pass"), ("macos", found)):
+        call.document["os"] = system
+        report = call.report()
+        assert verdict_of(report, "A5") == verdict_of(report, "G5") == verdict
 
 
 SCRIPT = """

@@ -5,7 +5,11 @@ import random
 import pytest
 
 from blocks import RECIPES, emit, resolve
+from fakes import FakeTarget
+from thunk_inspect.arch import ARCHES
+from thunk_inspect.chakra.locate import Locator, NotFound
 from thunk_inspect.chakra.thunk import MIN_STUBS, block_starts, parse
+from thunk_inspect.target import Memory
 
 BASE = 0x6515310000
 INTERPRETER = 0x55001234
@@ -95,6 +99,48 @@ def test_random_bytes_are_no_block(name: str) -> None:
     chance = random.Random(7)
     for _ in range(30):
         assert parse(chance.randbytes(4096), BASE, arch) is None
+
+
+@pytest.mark.parametrize("name", ["arm64-unix", "x64-sysv"])
+@pytest.mark.parametrize("behind", ["nothing", "code", "blocks"])
+def test_what_lies_behind_a_block_of_one_page(name: str, behind: str) -> None:
+    """At a place where one of 16 KiB might begin."""
+    arch, _ = RECIPES[name].machine
+    rest = {
+        "nothing": bytes(3 * 4096),
+        "code": b"\x90" * 3 * 4096,
+        "blocks": code_of(name) * 3,
+    }
+    assert parse(code_of(name) + rest[behind], BASE, arch) is None
+
+
+@pytest.mark.parametrize("name", ["arm64-unix", "x64-sysv"])
+@pytest.mark.parametrize("at", [0, 4, 2000])
+def test_the_block_beside_is_not_taken_for_a_damaged_one(name: str, at: int) -> None:
+    """The second one's header has no dispatch: the first one is another block."""
+    arch, _ = RECIPES[name].machine
+    first = code_of(name)
+    thunk = parse(first, BASE, arch)
+    assert thunk
+    second = bytes(thunk.first_stub) + first[thunk.first_stub :]
+    memory = Memory(FakeTarget({BASE: first + second + bytes(8192)}, arch=arch.name))
+    assert Locator(memory, arch).from_address(BASE).thunk.size == 4096
+    with pytest.raises(NotFound):
+        Locator(memory, arch).from_address(BASE + 4096 + at)
+
+
+def test_nops_between_the_parts_are_no_stubs() -> None:
+    """As compilers and hand-written emitters align code."""
+    code = bytearray(code_of("arm64-unix"))
+    thunk = parse(bytes(code), BASE, ARCHES["aarch64"])
+    assert thunk
+    first, last = thunk.first_stub, thunk.first_stub + 8 * (thunk.stub_count - 1)
+    for place in (first, first + 8, last):
+        code[place : place + 8] = bytes.fromhex("1f2003d5") * 2
+    parsed = parse(bytes(code), BASE, ARCHES["aarch64"])
+    assert parsed and not parsed.odd
+    assert parsed.first_stub == first + 16
+    assert parsed.stub_count == thunk.stub_count - 3
 
 
 def test_where_a_block_may_start() -> None:

@@ -10,12 +10,15 @@ import struct
 import pytest
 
 from conftest import Opener
-from reports import claims
+from reports import Document, claims, evidence
 from sessions import Session
 from stopped import NOP, WORD, Opened, verdict_of, words
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.thunk import parse
+from thunk_inspect.inspection import inspect
 from thunk_inspect.proof.edit import Edit, apply
+from thunk_inspect.report.as_json import to_dict
+from thunk_inspect.snapshot import SnapshotTarget
 
 # The moment
 
@@ -74,6 +77,25 @@ def test_a_return_address_that_is_not_stored_yet(stopped: Opened, stale: int) ->
     assert call.report()["verdict"] == "sound"
 
 
+def test_a_stack_that_grows_with_the_headers_first_store(stopped: Opened) -> None:
+    """L lies where nothing is mapped yet."""
+    call = stopped("homing", "header")
+    sp, stack = call.register("sp"), 0x5501001010
+    page = call.read(sp & ~0xFFF, 0x1000)
+    call.add(stack - 0x10, (page[sp & 0xFFF :]).ljust(0x1000, b"\0"))
+    call.set(sp=stack, x29=stack)
+    call.document["regions"] = [
+        {"start": hex(start), "end": hex(end), "permissions": how, "name": name}
+        for start, end, how, name in (
+            (0x400000, 0x4B0000, "rwx", "/program"),
+            (call.block(), call.block() + 0x1000, "r-x", ""),
+            (stack - 0x10, stack + 0xFF0, "rw-", "[stack]"),
+        )
+    ]
+    report = call.report()
+    assert verdict_of(report, "R1") == "pass" and report["verdict"] == "sound"
+
+
 @pytest.mark.parametrize("debugger", ["gdb", "lldb"])
 def test_one_instruction_into_the_interpreter(sessions: Opener, debugger: str) -> None:
     """FP is the header's yet: the frame chain leads past the call in hand."""
@@ -105,7 +127,10 @@ def test_low_bits_that_the_header_masks(stopped: Opened) -> None:
     call = stopped("sysv", "interpreter")
     _, _, place = call.chain()
     call.put(place, call.word(place) | 1)
-    assert call.report()["verdict"] == "sound"
+    report = call.report()
+    assert report["verdict"] == "sound"
+    assert verdict_of(report, "A2") == "pass"
+    assert "shows its result" in str(report["checklist"][0]["evidence"])
 
 
 def test_an_interpreter_below_4_gib_by_a_short_instruction(stopped: Opened) -> None:
@@ -184,17 +209,21 @@ def test_a_body_that_does_not_point_back(stopped: Opened, convention: str) -> No
     assert not claims(report, "fail")
 
 
-def test_an_asm_interpreter_without_a_symbol(stopped: Opened) -> None:
-    """AsmJsCallStackLayout has an argument where others have callInfo."""
+@pytest.mark.parametrize("word", [0x3FF8000000000000, 5, 60000])
+def test_an_asm_interpreter_without_a_symbol(stopped: Opened, word: int) -> None:
+    """AsmJsCallStackLayout has an argument where others have callInfo. Where nothing
+    shows which interpreter it is, no word there is right or wrong."""
     call = stopped("sysv", "interpreter")
-    report = call.report()
-    named = call.document["symbols"]
-    ours = [one for one in named if not one.get("linkage", "").startswith("_ZN2Js")]
-    call.document["symbols"] = [o for o in ours if not o["name"].startswith("Js::")]
-    call.put(call.layout() + WORD, 0x3FF8000000000000)
+    interpreter = int(call.report()["thunk"]["interpreter"], 16)
+    call.document["symbols"] = []
+    call.put(call.layout() + WORD, word)
+    call.set(rsi=word)
     code = bytes.fromhex("4889f8488b38488d7008").ljust(320, b"\x90")
-    call.write(int(report["thunk"]["interpreter"], 16), code)
-    assert not claims(call.report(), "fail")
+    call.write(interpreter, code)
+    report = call.report()
+    assert not claims(report, "fail")
+    assert claims(report, "unknown") >= {"R3", "R4", "R6", "R12"}
+    assert any("asm.js" in problem for problem in report["problems"])
 
 
 # Items and mends
@@ -260,3 +289,68 @@ def test_a_block_that_was_not_executable(sessions: Opener) -> None:
     report = session.json()
     assert verdict_of(report, "R8") == "fail"
     assert report["verdict"] == "broken"
+
+
+def test_a_return_address_in_memory_that_is_not_code(stopped: Opened) -> None:
+    """What stands there reads as a call: `call rax`."""
+    call = stopped("sysv", "interpreter")
+    _, body, _ = call.chain()
+    place = (body & ~0xFFF) + 0xF00
+    call.write(place, b"\x90" * 62 + b"\xff\xd0")
+    call.put(call.layout() - WORD, place + 64)
+    report = call.report()
+    assert claims(report, "fail") == {"R9"}
+    assert "mapped rw-" in evidence(report, "R9")
+
+
+def test_a_mend_is_proved_with_the_interpreter_that_is_known(stopped: Opened) -> None:
+    """The stubs call something else: that the layout would be right is not enough."""
+    call = stopped("homing", "header")
+    block, interpreter = call.block(), call.report()["thunk"]["interpreter"]
+    call.write(block + 0x34, words(0x910083E0))  # add x0, sp, #32
+    assert "`add x0, sp, #16`" in _fix(call.report(), 1)
+    other = int(interpreter, 16) & ~0xFFFF | 0x2F00
+    call.write(other, words(*[NOP] * 20, 0xD65F03C0))
+    call.write(block + 0x24, words(0xD2800001 | (other & 0xFFFF) << 5))
+    assert claims(call.report(), "fail") >= {"R2", "R6"}
+    assert "emit the header" in _fix(call.report(), 1)
+
+
+def _fix(report: Document, number: int) -> str:
+    issue = next(issue for issue in report["issues"] if issue["id"] == number)
+    assert issue["state"] == "present" and issue["fix_proved"]
+    return str(issue["fix"])
+
+
+def test_an_issue_is_not_absent_where_a_claim_is_unknown(stopped: Opened) -> None:
+    """`rbit x9, x0; str x9, [x29, #32]`, which is not followed, and a callInfo that is
+    none: that fails whatever the header does."""
+    call = stopped("caller-stack", "header")
+    call.write(call.block() + 0x1C, words(0xDAC00009, 0xF90013A9))
+    call.set(x1=0x100002000004)
+    report = call.report()
+    assert "R3" in claims(report, "fail") and "R2" in claims(report, "unknown")
+    assert report["issues"][0]["state"] == "unknown"
+
+
+def test_asked_about_another_function_of_the_block(stopped: Opened) -> None:
+    """Its chain holds an offset; the call in hand is of one that is sound."""
+    call = stopped("homing", "depth_5", "12")
+    layout = call.report()["layout"]
+    offsets = call.report()["thunk"]["offsets"]
+    function = int(layout["function"]["address"], 16)
+    block, (info, body, place) = call.block(), call.chain()
+    other = 0x4B00000
+    call.add(other, call.read(function, 0x40).ljust(0x100, b"\0"))
+    call.add(other + 0x100, call.read(info, 0x40).ljust(0x100, b"\0"))
+    call.add(other + 0x200, call.read(body, 0x100))
+    call.put(other + offsets["function_info"], other + 0x100)
+    call.put(other + 0x100 + offsets["function_proxy"], other + 0x200)
+    call.put(other + 0x200 + 0x10, other + 0x100)
+    call.put(other + 0x200 + place - body, call.word(place) - block)
+    report = to_dict(inspect(SnapshotTarget(call.document), other))
+    assert report["layout"] is None
+    assert "another function" in report["problems"][0]
+    assert report["issues"][4]["state"] == "present"
+    again = to_dict(inspect(SnapshotTarget(call.document), function))
+    assert again["verdict"] == "sound" and again["layout"] == layout

@@ -103,6 +103,22 @@ def test_args_in_registers_at_the_interpreters_first_instruction(
     assert verdict_of(call.report(), "R12") == "unknown"
 
 
+def test_the_words_of_the_call_before(stopped: Opened) -> None:
+    """At its first instruction the header has yet to store this call's."""
+    call = stopped("homing", "header")
+    known, layout = call.report()["layout"], call.layout()
+    assert [value["text"] for value in known["args"][1:]] == ["12", "1.5", "3"]
+    function = int(known["function"]["address"], 16)
+    before = (function, 0x2000003, 0x1234, 1 << 48 | 77, 1 << 48 | 88)
+    call.write(layout, struct.pack("<5Q", *before))
+    assert call.report()["layout"] == known
+    # And nothing is known of what a register held that is lost already.
+    call.document["registers"].pop("x3")
+    report = call.report()
+    assert [value["index"] for value in report["layout"]["args"]] == [0]
+    assert "not known yet" in report["layout"]["problems"][0]
+
+
 # Stack and registers
 
 

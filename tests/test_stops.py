@@ -50,6 +50,26 @@ def same_text(printed: str, decoded: str) -> bool:
     return printed == decoded
 
 
+@pytest.mark.parametrize(
+    "arch, convention", [("aarch64", "homing"), ("x86_64", "windows")]
+)
+def test_the_same_call_at_every_instruction_of_the_header(
+    gdb: Session, arch: str, convention: str
+) -> None:
+    """The second of two calls: the first one's words stand where its own will."""
+    gdb.load(convention, "none", "12", "--calls", "2", "--functions", "2", arch=arch)
+    for _ in range(2):
+        report = gdb.go_on_to("header")
+    layouts = []
+    while not layouts or report["thunk"]["found_by"] == "pc is in its header":
+        report = gdb.json()
+        layouts.append((report["layout"], gdb.json("thunk-layout")))
+        assert report["verdict"] == "sound"
+        gdb.run("stepi")
+    stored = gdb.json()["layout"]
+    assert len(layouts) > 8 and layouts == [(stored, stored)] * len(layouts)
+
+
 @pytest.mark.parametrize("count", ["3", "12"])
 def test_gdb_and_lldb_report_the_same(sessions: Opener, count: str) -> None:
     ours = reports_of(sessions("gdb"), "aarch64", "homing", "none", count)

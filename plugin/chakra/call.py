@@ -32,6 +32,8 @@ class CallInHand:
     passed_call_info: Optional[int]
     given_up: bool
     """Whether the layout lies below SP by now, so that a wrong word says nothing."""
+    stored: bool
+    """Whether the layout's words are known to have been stored by now."""
 
 
 def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
@@ -40,7 +42,7 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
     entry_sp, how = (None, lost) if lost else entry_sp_of(memory, found, facts)
     state = _state(found, facts)
     function, call_info = (
-        None if lost else _passed(memory, found, facts, entry_sp, register)
+        None if lost else passed_in(register, memory, found, facts, entry_sp)
         for register in facts.convention.arguments[:2]
     )
     layout, given_up = _layout(facts, state, entry_sp, found.stub)
@@ -55,7 +57,18 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
         passed_function=function,
         passed_call_info=call_info,
         given_up=given_up,
+        stored=_stored(found, facts),
     )
+
+
+def _stored(found: Found, facts: Facts) -> bool:
+    """The caller stores before the call; the header does until it dispatches."""
+    if facts.convention.caller_stores is not None:
+        return True
+    if found.at is None:
+        return found.back is not None
+    dispatch = facts.main.dispatch
+    return dispatch is not None and found.at >= dispatch.at
 
 
 def _lost_in_a_loop(found: Found, facts: Facts) -> Optional[str]:
@@ -149,12 +162,12 @@ def lasting(facts: Facts, found: Found) -> Optional[State]:
     )
 
 
-def _passed(
+def passed_in(
+    register: str,
     memory: Memory,
     found: Found,
     facts: Facts,
     entry_sp: Optional[int],
-    register: str,
 ) -> Optional[int]:
     """What the caller passed in a register: it is still in one, or was saved whole."""
     value = _still_there(memory, _state(found, facts), register)

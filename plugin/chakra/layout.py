@@ -10,7 +10,7 @@ Facts: lib/Runtime/Language/JavascriptStackWalker.h, lib/Runtime/Base/CallInfo.h
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import unpack
-from typing import Optional
+from typing import Optional, Protocol
 
 from ..arch import WORD
 from ..proof import Offsets
@@ -85,6 +85,13 @@ class CallInfo:
         return None
 
 
+class Words(Protocol):
+    """Where a layout's words are: memory, or what will be there."""
+
+    def word(self, address: int) -> int: ...
+    def read(self, address: int, size: int) -> bytes: ...
+
+
 @dataclass
 class Layout:
     """A decoded layout. What could not be read is None, and said in `problems`.
@@ -120,15 +127,18 @@ def read_layout(
     offsets: Optional[Offsets],
     limit: int = MAX_SHOWN,
     asm: bool = False,
+    words: Optional[Words] = None,
 ) -> Layout:
     """Decode the layout at an address; never raises for what it finds there.
 
     `asm`: an AsmJsCallStackLayout, which has no callInfo; only its function is read.
+    `words`: where its own words are read, if that is not memory.
     """
+    words = words or memory
     layout = Layout(address)
     if address % WORD:
         layout.problems.append(f"{address:#x} is not 8-byte aligned")
-    raw = _read_head(memory, layout, asm)
+    raw = _read_head(words, layout, asm)
     if layout.function_address is not None:
         layout.function = try_function(memory, layout.function_address, offsets)
         if layout.function is None and offsets is not None:
@@ -138,9 +148,9 @@ def read_layout(
     layout.call_info = CallInfo(raw)
     if layout.call_info.problem:
         layout.problems.append(layout.call_info.problem)
-    elif layout.call_info.doubt and not args_readable(memory, layout):
+    elif layout.call_info.doubt and not args_readable(words, layout):
         layout.problems.append(layout.call_info.doubt)
-    _read_args(memory, layout, limit)
+    _read_args(memory, words, layout, limit)
     return layout
 
 
@@ -153,45 +163,45 @@ def _no_function(memory: Memory, layout: Layout, offsets: Offsets) -> str:
     return f"{word}: {unread}"
 
 
-def _read_head(memory: Memory, layout: Layout, asm: bool) -> Optional[int]:
+def _read_head(words: Words, layout: Layout, asm: bool) -> Optional[int]:
     """Function and callInfo; the raw callInfo, None where there is none to be had."""
     address = layout.address
     try:
-        layout.function_address, raw = unpack("<2Q", memory.read(address, ARGS))
+        layout.function_address, raw = unpack("<2Q", words.read(address, ARGS))
         return None if asm else int(raw)
     except ThunkError:
         pass
-    layout.function_address = _word(memory, address, "function", layout)
-    return None if asm else _word(memory, address + WORD, "callInfo", layout)
+    layout.function_address = _word(words, address, "function", layout)
+    return None if asm else _word(words, address + WORD, "callInfo", layout)
 
 
-def _read_args(memory: Memory, layout: Layout, limit: int) -> None:
+def _read_args(memory: Memory, words: Words, layout: Layout, limit: int) -> None:
     assert layout.call_info
     function = layout.function
     heap = heap_of(function.address, memory) if function else None
     count = layout.call_info.arguments
     if layout.problems:
         count = min(count, 4)
-    for raw in _raw_args(memory, layout, min(count, limit)):
+    for raw in _raw_args(words, layout, min(count, limit)):
         layout.args.append(decode(raw, memory, heap))
 
 
-def _raw_args(memory: Memory, layout: Layout, count: int) -> Iterator[int]:
+def _raw_args(words: Words, layout: Layout, count: int) -> Iterator[int]:
     """The words of args, up to the first that cannot be read."""
     first = layout.address + ARGS
     try:
-        yield from unpack(f"<{count}Q", memory.read(first, WORD * count))
+        yield from unpack(f"<{count}Q", words.read(first, WORD * count))
         return
     except ThunkError:
         pass
     for i in range(count):
-        raw = _word(memory, first + WORD * i, f"args[{i}]", layout)
+        raw = _word(words, first + WORD * i, f"args[{i}]", layout)
         if raw is None:
             return
         yield raw
 
 
-def args_readable(memory: Memory, layout: Layout) -> Optional[bool]:
+def args_readable(words: Words, layout: Layout) -> Optional[bool]:
     """Whether every argument's word can be read; None: too many to look."""
     assert layout.call_info
     count = layout.call_info.arguments
@@ -200,8 +210,8 @@ def args_readable(memory: Memory, layout: Layout) -> Optional[bool]:
     first = layout.address + ARGS
     try:
         # The last one first: a count that is garbage shows there.
-        memory.read(first + WORD * max(count - 1, 0), WORD if count else 0)
-        memory.read(first, WORD * count)
+        words.read(first + WORD * max(count - 1, 0), WORD if count else 0)
+        words.read(first, WORD * count)
     except ThunkError:
         return False
     return True
@@ -217,20 +227,20 @@ def all_args(memory: Memory, layout: Layout) -> list[int]:
     ]
 
 
-def _word(memory: Memory, address: int, what: str, layout: Layout) -> Optional[int]:
+def _word(words: Words, address: int, what: str, layout: Layout) -> Optional[int]:
     try:
-        return memory.word(address)
+        return words.word(address)
     except ThunkError as error:
         layout.problems.append(f"{what}: {error}")
         return None
 
 
-def words(memory: Memory, address: int, count: int) -> list[tuple[int, Optional[int]]]:
+def words(source: Words, address: int, count: int) -> list[tuple[int, Optional[int]]]:
     """Raw words with their addresses; None for one that cannot be read."""
     found: list[tuple[int, Optional[int]]] = []
     for i in range(count):
         try:
-            found.append((address + WORD * i, memory.word(address + WORD * i)))
+            found.append((address + WORD * i, source.word(address + WORD * i)))
         except ThunkError:
             found.append((address + WORD * i, None))
     return found

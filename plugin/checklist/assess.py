@@ -9,9 +9,10 @@ from typing import Optional
 
 from ..arch import Arch, Convention
 from ..chakra.call import CallInHand, call_in_hand
+from ..chakra.coming import words_of
 from ..chakra.entry import at_interpreter
 from ..chakra.interpreter import ASM_INTERPRETER, known_interpreters
-from ..chakra.layout import Layout, read_layout
+from ..chakra.layout import Layout, Words, read_layout
 from ..chakra.locate import Found, Return
 from ..chakra.objects import Function, try_function
 from ..chakra.thunk import Thunk
@@ -26,6 +27,9 @@ class Assessment:
     facts: Facts
     call: CallInHand
     layout: Optional[Layout]
+    words: Words
+    """Where the layout's words are read: what the header has yet to store is not in
+    memory."""
     function: Optional[Function]
     """The function called, confirmed by its chain: from the layout or a register."""
     left_over: bool = False
@@ -90,10 +94,10 @@ def _doubtful(memory: Memory, back: Return) -> bool:
 
 def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     call = call_in_hand(memory, found, facts)
-    layout = None
+    layout, words = None, words_of(memory, found, facts, call)
     if call.layout is not None:
         asm = is_asm(memory, facts)
-        layout = read_layout(memory, call.layout, facts.offsets, asm=asm)
+        layout = read_layout(memory, call.layout, facts.offsets, asm=asm, words=words)
     if layout and call.given_up and not layout.looks_sound:
         how = "the epilogue has given up the words of the layout"
         call, layout = replace(call, layout=None, how=how), None
@@ -103,7 +107,8 @@ def _with_call(memory: Memory, found: Found, facts: Facts) -> Assessment:
     number = call.stub
     if number is None and function is not None:
         number = found.thunk.stub_number(function.stub)
-    return Assessment(memory, found, facts.in_stub(number), call, layout, function)
+    own = facts.in_stub(number)
+    return Assessment(memory, found, own, call, layout, words, function)
 
 
 def _function(

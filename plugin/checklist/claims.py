@@ -127,16 +127,6 @@ def _word_missing(a: Assessment, check: Check, address: int) -> Check:
     return check
 
 
-def _stored(a: Assessment) -> bool:
-    """Whether the layout's words have been stored by now."""
-    if a.convention.caller_stores is not None:
-        return True
-    if a.found.at is None:
-        return a.found.back is not None
-    dispatch = a.facts.main.dispatch
-    return dispatch is not None and a.found.at >= dispatch.at
-
-
 def _at_interpreter(a: Assessment) -> bool:
     """Whether the thread is at the interpreter's first instruction, or at the call."""
     if a.found.at is None:
@@ -161,7 +151,7 @@ def _pointer_now(a: Assessment, check: Check) -> Check:
             return held(check, False, text)
     if layout % WORD:
         return held(check, False, f"L = {layout:#x} is not 8-byte aligned")
-    if not _stored(a):
+    if not a.call.stored:
         text = f"L = {layout:#x}: nothing is stored there yet"
         return _register_now(a, held(check, True, text), register)
     try:
@@ -224,7 +214,7 @@ def _way_back_now(a: Assessment, check: Check) -> Check:
 
 
 def _function_now(a: Assessment, check: Check) -> Check:
-    if not a.layout or not _stored(a):
+    if not a.layout or not a.call.stored:
         return check
     if a.layout.function_address is None:
         return _word_missing(a, check, a.layout.address)
@@ -256,7 +246,7 @@ def _call_info_now(a: Assessment, check: Check) -> Check:
     problem = None if passed is None else CallInfo(passed).problem
     if problem and not a.asm:
         return _garbage(a, check, f"passed {passed:#x}: {problem}")
-    if not a.layout or not _stored(a) or a.asm:
+    if not a.layout or not a.call.stored or a.asm:
         return check
     if a.layout.call_info is None:
         return _word_missing(a, check, a.layout.address + WORD)
@@ -297,7 +287,7 @@ def _garbage(a: Assessment, check: Check, text: str) -> Check:
 def _args_now(a: Assessment, check: Check) -> Check:
     """Only unreadable words are held against it: values cannot be checked here."""
     layout = a.layout
-    if not layout or not _stored(a) or a.asm:
+    if not layout or not a.call.stored or a.asm:
         return check
     if layout.call_info is None:
         return _word_missing(a, check, layout.address + WORD)

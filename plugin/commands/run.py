@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Optional
 
-from ..chakra.layout import MAX_SHOWN, read_layout
+from ..chakra.layout import MAX_SHOWN, Words, read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
 from ..checklist.listing import listed
@@ -59,24 +59,26 @@ class Layout(Command):
 
     def run(self, options: Any, session: Session) -> str:
         memory = Memory(session.target())
-        address = _address(options.expression, session)
+        address, words = _address(options.expression, session), None
         if address is None:
-            address = _layout_here(memory)
-        memory.read(address, 16)
-        limit = ARGUMENTS.number or MAX_SHOWN
-        layout = read_layout(memory, address, _offsets(locator_for(memory)), limit)
+            address, words = _layout_here(memory)
+        limit, offsets = ARGUMENTS.number or MAX_SHOWN, _offsets(locator_for(memory))
+        (words or memory).read(address, 16)
+        layout = read_layout(memory, address, offsets, limit, words=words)
         if options.json:
             import json
 
             return json.dumps(layout_dict(layout), indent=2)
-        return render_layout(layout, layout_words(layout, memory), session.style())
+        return render_layout(
+            layout, layout_words(layout, words or memory), session.style()
+        )
 
 
-def _layout_here(memory: Memory) -> int:
-    call = assess(memory, find_thunk(memory)).call
-    if call.layout is None:
-        raise ThunkError(f"{call.how}: give an address, such as $x0")
-    return call.layout
+def _layout_here(memory: Memory) -> "tuple[int, Words]":
+    a = assess(memory, find_thunk(memory))
+    if a.call.layout is None:
+        raise ThunkError(f"{a.call.how}: give an address, such as $x0")
+    return a.call.layout, a.words
 
 
 class Stub(Command):

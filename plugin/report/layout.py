@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 from ..arch import WORD
-from ..chakra.layout import ARGS, Layout, words
+from ..chakra.layout import ARGS, Layout, Words, words
 from ..checklist.model import FAIL
-from ..target import Memory
 from .model import StackWord
 from .page import INDENT, Page, Style
 from .text import COLOURS
 
 
-def layout_words(layout: Layout, memory: Memory) -> list[StackWord]:
+def layout_words(layout: Layout, memory: Words) -> list[StackWord]:
     """function, callInfo and the args that were decoded, each with what it is."""
     found: list[StackWord] = []
     for address, value in words(memory, layout.address, 2 + len(layout.args)):

@@ -103,6 +103,35 @@ def test_args_in_registers_at_the_interpreters_first_instruction(
     assert verdict_of(call.report(), "R12") == "unknown"
 
 
+@pytest.mark.parametrize("place", ["header", "interpreter"])
+def test_args_on_the_stack_for_a_header_that_takes_them_from_registers(
+    stopped: Opened, place: str
+) -> None:
+    """As CALL_ENTRYPOINT on Linux and macOS leaves them, with null in x2 to x7."""
+    call = stopped("homing", place)
+    report = call.report()
+    layout, saved = call.layout(), report["frame"]["layout_offset"]
+    entry = layout - saved + report["frame"]["frame_size"]
+    function, info = (report["layout"][k] for k in ("function", "call_info"))
+    passed = [int(value["raw"], 16) for value in report["layout"]["args"]]
+    head = [int(function["address"], 16), int(info["raw"], 16)]
+    call.write(entry, struct.pack("<6Q", *head, *passed))
+    assert call.report()["verdict"] == "sound"
+    assert verdict_of(call.report(), "G6") == "not-applicable"
+    if place == "header":
+        call.set(x2=0, x3=0, x4=0, x5=0)
+    else:
+        call.write(layout + 2 * WORD, bytes(4 * WORD))
+    for system in ("linux", "macos"):
+        call.document["os"] = system
+        report = call.report()
+        assert claims(report, "unknown") == {"R4", "R12"}, system
+        assert all(verdict_of(report, n) == "unknown" for n in ("B2", "F1", "G6"))
+        assert report["issues"][1]["state"] == "unknown"
+    call.document["os"] = "windows"
+    assert verdict_of(call.report(), "R12") == "not-applicable"
+
+
 def test_the_words_of_the_call_before(stopped: Opened) -> None:
     """At its first instruction the header has yet to store this call's."""
     call = stopped("homing", "header")

@@ -60,7 +60,7 @@ def test_the_same_call_at_every_instruction_of_the_header(
     gdb.load(convention, "none", "12", "--calls", "2", "--functions", "2", arch=arch)
     for _ in range(2):
         report = gdb.go_on_to("header")
-    layouts = []
+    layouts: List[Tuple[Document, Document]] = []
     while not layouts or report["thunk"]["found_by"] == "pc is in its header":
         report = gdb.json()
         layouts.append((report["layout"], gdb.json("thunk-layout")))

@@ -63,9 +63,9 @@ def judge_claims(a: Assessment) -> dict[str, Check]:
         checks.update(_without_call_info(checks))
     if checks["R12"].verdict == FAIL:
         for name in ("R2", "R3", "R4"):
-            checks[name] = _resting_on_caller(checks[name], "R12 fails")
+            checks[name] = _resting_on_caller(a, checks[name], "R12 fails")
     elif checks["R12"].verdict == UNKNOWN and a.call.entry_sp is not None:
-        checks["R4"] = _resting_on_caller(checks["R4"], "R12 is unknown")
+        checks["R4"] = _resting_on_caller(a, checks["R4"], "R12 is unknown")
     if a.left_over:
         checks = {name: _of_no_call(a, check) for name, check in checks.items()}
     return checks
@@ -92,11 +92,12 @@ def _without_call_info(checks: dict[str, Check]) -> dict[str, Check]:
     }
 
 
-def _resting_on_caller(check: Check, why: str) -> Check:
+def _resting_on_caller(a: Assessment, check: Check, why: str) -> Check:
     """What reads the caller's words cannot hold when the caller did not store them."""
+    how = "passed" if a.convention.caller_stores is None else "stored"
     if check.verdict != PASS:
         return check
-    text = f"it rests on what the caller stored, and {why}"
+    text = f"it rests on what the caller {how}, and {why}"
     return replace(check, verdict=UNKNOWN, evidence=[*check.evidence, text])
 
 

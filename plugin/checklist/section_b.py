@@ -54,6 +54,8 @@ def _arguments(a: Assessment, claims: Claims) -> Check:
     if a.convention.caller_stores is not None:
         title = f"arguments are in {names} and on the stack"
         return from_claims("B2", title, claims, ["R12"])
+    if claims["R12"].verdict == UNKNOWN:
+        return from_claims("B2", title, claims, ["R12"])
     if not a.layout or a.call.entry_sp is None:
         return known("B2", title, None, a.call.how, STOP)
     function = a.function

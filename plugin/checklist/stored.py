@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Optional
 
 from ..arch import WORD
+from ..chakra.call import passed_in
 from ..chakra.callsite import find_call_site, stores_args
 from ..chakra.entry import at_interpreter
-from ..chakra.layout import MAX_LOOKED_AT, CallInfo, all_args, read_layout
+from ..chakra.layout import ARGS, MAX_LOOKED_AT, CallInfo, all_args, read_layout
 from ..chakra.objects import try_function, unread_of
 from ..chakra.values import decode
 from ..proof.values import Entry
@@ -15,12 +16,14 @@ from .assess import Assessment
 from .held import MAY_BE_ASM, doubted, unread
 from .model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check
 
+MAX_COMPARED = 64
+"""Arguments that are held against what else may be them."""
+
 
 def stored_by_caller(a: Assessment, check: Check) -> Check:
     stored = a.convention.caller_stores
     if stored is None:
-        why = "callers leave arguments in registers here; the header stores them"
-        return replace(check, verdict=NOT_APPLICABLE, evidence=[why])
+        return _stored_by_header(a, check)
     if a.call.entry_sp is None:
         return replace(
             check,
@@ -33,6 +36,65 @@ def stored_by_caller(a: Assessment, check: Check) -> Check:
     except Unreadable as error:
         return _not_read(a, check, [f"caller's stack: {error}"], error)
     return _judge_stored(a, check, place, function, CallInfo(info))
+
+
+def _stored_by_header(a: Assessment, check: Check) -> Check:
+    """It takes from registers what callers of some systems store on the stack, and do
+    not pass in registers but for the first two."""
+    mine = a.convention.arguments[:2]
+    others = [c for c in a.arch.conventions if c.arguments[:2] == mine]
+    stored = next(
+        (c.caller_stores for c in others if c.caller_stores is not None), None
+    )
+    if stored is None or a.memory.os == "windows":
+        why = "callers leave arguments in registers here; the header stores them"
+        return replace(check, verdict=NOT_APPLICABLE, evidence=[why])
+    if (differs := _stored_otherwise(a, stored)) is None:
+        why = "this header takes them from registers, and stores them itself"
+        return replace(check, verdict=NOT_APPLICABLE, evidence=[why])
+    return replace(
+        check,
+        verdict=UNKNOWN,
+        evidence=differs,
+        hint="follow calls with thunk-trace, or look at the code before this one: a"
+        " caller that stores args on its stack is issue 2 the other way round",
+    )
+
+
+def _stored_otherwise(a: Assessment, stored: int) -> Optional[list[str]]:
+    """Evidence that the caller stored the call on its stack with other args than the
+    registers had, or that such words are there from an earlier call."""
+    function, raw = a.call.passed_function, a.call.passed_call_info
+    if a.call.entry_sp is None or function is None or raw is None or a.asm:
+        return None
+    place = (a.call.entry_sp + stored) & MASK64
+    try:
+        found = a.memory.word(place), a.memory.word(place + WORD)
+    except Unreadable:
+        return None
+    if found != (function, raw):
+        return None
+    same = f"[{place:#x}] and [{place + WORD:#x}] are this function and callInfo"
+    for index in range(min(CallInfo(raw).arguments, MAX_COMPARED)):
+        at = (place + ARGS + WORD * index) & MASK64
+        try:
+            passed, word = _passed_arg(a, index), a.memory.word(at)
+        except Unreadable as error:
+            return [same, f"args[{index}]: {error}"]
+        if passed not in (None, word):
+            text = f"args[{index}] is {passed:#x} by the header, and"
+            return [same, f"{text} [{at:#x}] = {word:#x} behind that callInfo"]
+    return None
+
+
+def _passed_arg(a: Assessment, index: int) -> Optional[int]:
+    """An argument as the header takes it, so far as that is still there."""
+    registers, sp = a.convention.register_args, a.call.entry_sp
+    assert sp is not None
+    if index < len(registers):
+        return passed_in(registers[index], a.memory, a.found, a.facts, sp)
+    place = sp + a.convention.stack_arguments + WORD * (index - len(registers))
+    return a.memory.word(place & MASK64)
 
 
 def _not_read(

@@ -333,6 +333,27 @@ def test_an_issue_is_not_absent_where_a_claim_is_unknown(stopped: Opened) -> Non
     assert report["issues"][0]["state"] == "unknown"
 
 
+def test_a_function_body_is_no_function_object(stopped: Opened) -> None:
+    """It has a word that is the FunctionInfo too, where no header's load reads it."""
+    call = stopped("sysv", "interpreter")
+    function = int(call.report()["layout"]["function"]["address"], 16)
+    _, body, _ = call.chain()
+    call.document["frames"] = []
+    native = int(call.report()["thunk"]["interpreter"], 16) - 0xF0
+    call.set(rip=native, rsp=call.register("rsp") - 0x2000, rbp=0)
+    for address, what in (
+        (function, "is a function object of it"),
+        (body, "is an object that leads to it"),
+    ):
+        call.set(rdi=address)
+        assert call.report()["thunk"]["found_by"] == f"rdi {what}"
+        report = to_dict(inspect(SnapshotTarget(call.document), address))
+        assert report["thunk"]["found_by"].startswith(f"the address given {what}")
+        assert verdict_of(report, "R7") == (
+            "pass" if address == function else "unknown"
+        )
+
+
 def test_asked_about_another_function_of_the_block(stopped: Opened) -> None:
     """Its chain holds an offset; the call in hand is of one that is sound."""
     call = stopped("homing", "depth_5", "12")

@@ -78,10 +78,9 @@ class Locator(Blocks):
         if thunk:
             where = thunk.part(address)
             return Found(thunk, f"the address given is in its {where}")
-        thunk = self.of_function(address)
-        if thunk:
-            by = "the address given is a function object of it"
-            return Found(thunk, by, function=address)
+        found = self._led_to(address, "the address given")
+        if found:
+            return found
         raise NotFound(f"no thunk at {address:#x}: see thunk-find for blocks")
 
     def here(self) -> Found:
@@ -230,34 +229,54 @@ class Locator(Blocks):
             value = self._register(register)
             if value is None:
                 continue
-            thunk = self.of_function(value)
-            if thunk:
-                by = f"{register} is a function object of it"
-                return Found(thunk, by, function=value)
+            found = self._led_to(value, register)
+            if found:
+                return found
             inner = self._word(value)
-            thunk = self.of_function(inner) if inner else None
-            if thunk:
-                by = f"[{register}] is a function object of it"
-                return Found(thunk, by, function=inner)
+            found = self._led_to(inner, f"[{register}]") if inner else None
+            if found:
+                return found
         return None
 
+    def _led_to(self, address: int, name: str) -> Optional[Found]:
+        """The block that an object leads to. It is a function object if the header's
+        own loads read that very word of it: a FunctionBody, say, has one like it."""
+        found = None
+        for thunk, offset in self._infos(address):
+            if offset in self._read_by(thunk):
+                by = f"{name} is a function object of it"
+                return Found(thunk, by, function=address)
+            found = found or Found(thunk, f"{name} is an object that leads to it")
+        return found
+
+    def _read_by(self, thunk: Thunk) -> frozenset[int]:
+        """The offsets at which a header reads the object that it is called with."""
+        # Where there is no thunk the proof is not needed.
+        from ..proof.reads import reads_through
+
+        code, at, arch = thunk.header, thunk.address, self.arch
+        known = (reads_through(code, at, arch, c)[0] for c in arch.conventions)
+        return frozenset().union(*known)
+
     def of_function(self, address: int) -> Optional[Thunk]:
-        """The block of a function object: some word of it is its FunctionInfo, whose
-        first word is the entry point, which is the block. The header's own first
-        load must then read that very word."""
+        """The block of a function object, or of another object that leads to it."""
+        return next((thunk for thunk, _ in self._infos(address)), None)
+
+    def _infos(self, address: int) -> Iterator["tuple[Thunk, int]"]:
+        """Words of an object that are a FunctionInfo, by their offsets: its first word
+        is the entry point, which is the block."""
         if address % WORD:
-            return None
+            return
         for offset in range(WORD, WORD * OBJECT_WORDS, WORD):
             info = self._word(address + offset)
             if info is None:
-                return None
+                return
             entry = self._word(info) if info and info % WORD == 0 else None
             if not entry or entry % PAGE:
                 continue
             thunk = self.block_at(entry)
             if thunk and thunk.address == entry:
-                return thunk
-        return None
+                yield thunk, offset
 
     def _other_registers(self) -> Optional[Found]:
         for name, value in self.memory.registers().items():

@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.rows import TABLE
 from blocks import RECIPES, emit
 from fakes import FakeTarget
-from thunk_inspect.chakra.locate import Found, Locator
-from thunk_inspect.chakra.thunk import parse
-from thunk_inspect.checklist import mends
+from thunk_inspect.chakra.locate import Found, Locator, Return
+from thunk_inspect.chakra.thunk import Thunk, parse
+from thunk_inspect.checklist import assess, mends
 from thunk_inspect.checklist.assess import fitting
+from thunk_inspect.checklist.listing import listed
 from thunk_inspect.proof import prove
 from thunk_inspect.target import Memory
 
@@ -91,3 +92,49 @@ def test_no_edit_is_tried_of_a_block_that_is_lost(lost: bool) -> None:
     assert mend and mend.proved
     # The whole block anew is no edit, and is proved all the same.
     assert tried <= 2 if lost else len(mend.steps) == 1
+
+
+def _damaged(address: int, at: int) -> Thunk:
+    """A block that has lost eight stubs, and 300 instructions on all its paths."""
+    code = bytearray(emit(RECIPES["x64-sysv"], address, INTERPRETER, (0x28, 8, 0x50)))
+    code[at : at + 64] = bytes(64)
+    thunk = parse(bytes(code), address, RECIPES["x64-sysv"].machine[0])
+    assert thunk
+    return thunk
+
+
+def test_few_damaged_blocks_are_proved_to_confirm_a_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of twelve words on the stack leads to another one. Where all stubs are lost,
+    each proof takes a second."""
+    monkeypatch.setitem(assess.__globals__, "MOST_STEPS", 1000)
+    blocks = [_damaged(BASE + n * 0x10000, 0x400 + 8 * n) for n in range(12)]
+    pieces = {block.address: block.code for block in blocks}
+    slots = [SP + 8 + 16 * n for n in range(12)]
+    backs = (Return(slot, None, sure=False) for slot in slots)
+    first, *others = [
+        Found(block, "a word", stub=0, back=back) for block, back in zip(blocks, backs)
+    ]
+    registers = {"rip": INTERPRETER, "rsp": SP}
+    target = FakeTarget({**pieces, SP: bytes(1 << 16)}, registers, "x86_64")
+    before = prove.cache_info().misses
+    assessed = assess(Memory(target), replace(first, others=tuple(others)))
+    # Under each of two conventions, and once more with the interpreters known.
+    assert prove.cache_info().misses - before <= 3 * 6
+    assert "no call that it belongs to could be confirmed" in assessed.found.by
+    assert "of more" in assessed.found.by
+
+
+def test_few_damaged_blocks_are_proved_for_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(listed.__globals__, "MOST_STEPS", 2000)
+    blocks = [_damaged(BASE + n * 0x10000, 0x600 + 8 * n) for n in range(12)]
+    found = [Found(block, "a scan of executable memory") for block in blocks]
+    before = prove.cache_info().misses
+    lines = listed(Memory(FakeTarget(arch="x86_64")), found)
+    assert prove.cache_info().misses - before <= 2 * 8
+    assert [line.found.thunk for line in lines] == blocks
+    assert lines[0].told.interpreter == INTERPRETER and "not" not in lines[0].found.by
+    assert lines[-1].told.interpreter is None and "not looked" in lines[-1].found.by

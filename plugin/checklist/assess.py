@@ -19,6 +19,10 @@ from ..chakra.thunk import Thunk
 from ..proof import Facts, prove
 from ..target import MASK64, Memory, ThunkError
 
+MOST_STEPS = 1 << 14
+"""Instructions on all paths of the blocks that are proved to confirm a call: a sound
+one has twenty, one that has lost its stubs thousands, and takes a second."""
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -72,9 +76,15 @@ def assess(memory: Memory, found: Found) -> Assessment:
     # A return address right at SP is no left-over there.
     if sure or at_interpreter(memory, found, facts):
         return _with_call(memory, found, facts)
+    why = "no call that it belongs to could be confirmed"
+    proved = {found.thunk.address: facts}
     for candidate in (found, *found.others):
-        same_block = candidate.thunk.address == found.thunk.address
-        own = facts if same_block else prove_block(memory, candidate.thunk)
+        own = proved.get(candidate.thunk.address)
+        if own is None and sum(map(steps_of, proved.values())) > MOST_STEPS:
+            why += f" among {len(proved)} blocks that were proved, of more"
+            break
+        own = own or prove_block(memory, candidate.thunk)
+        proved[candidate.thunk.address] = own
         assessed = _with_call(memory, candidate, own)
         function, back = assessed.function, candidate.back
         if function and own.goal(function.stub) == assessed.stub_address:
@@ -83,8 +93,7 @@ def assess(memory: Memory, found: Found) -> Assessment:
             by = f"{candidate.by}; it may be left over from a call that is over"
             found = replace(candidate, by=by)
             return replace(assessed, found=found, left_over=True)
-    why = f"{found.by}; no call that it belongs to could be confirmed"
-    return _with_call(memory, Found(found.thunk, why), facts)
+    return _with_call(memory, Found(found.thunk, f"{found.by}; {why}"), facts)
 
 
 def _doubtful(memory: Memory, back: Return) -> bool:
@@ -140,6 +149,11 @@ def prove_block(memory: Memory, thunk: Thunk) -> Facts:
     target = facts.interpreter
     known = known_interpreters(memory, thunk.arch, facts.convention, target)
     return prove(thunk, facts.convention, None, known)
+
+
+def steps_of(facts: Facts) -> int:
+    """How much there was to follow in a block: what its proof costs."""
+    return sum(len(path.steps) for path in facts.paths)
 
 
 def fitting(system: str, thunk: Thunk) -> Facts:

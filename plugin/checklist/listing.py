@@ -1,13 +1,16 @@
 """What `thunk-find` tells of each block: what its code does, and what it calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..chakra.locate import Found
 from ..proof import Facts
 from ..target import Memory
-from .assess import fitting
+from .assess import fitting, steps_of
+
+MOST_STEPS = 1 << 15
+"""Instructions on all paths of the blocks that are proved for the list."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Told:
     """The symbol there."""
 
 
+NOT_TOLD = Told("unknown", "unknown", None, None)
+
+
 @dataclass(frozen=True)
 class Listed:
     """A block of the list."""
@@ -34,13 +40,18 @@ def listed(memory: Memory, blocks: Sequence[Found]) -> list[Listed]:
     """The list. Blocks that are alike but for their place do the same: one of them is
     proved for all, unless their place is what tells them the interpreter's."""
     known: dict[tuple[int, bytes], Optional[Told]] = {}
-    lines = []
+    lines, steps = [], 0
     for found in blocks:
         thunk = found.thunk
         key = (thunk.first_stub, thunk.likeness)
         told = known.get(key)
+        if told is None and steps > MOST_STEPS:
+            why = f"{found.by}; not looked into: so many are damaged, each otherwise"
+            lines.append(Listed(replace(found, by=why), NOT_TOLD))
+            continue
         if told is None:
             facts = fitting(memory.os, thunk)
+            steps += steps_of(facts)
             told = _told(memory, facts)
             known[key] = None if _looks_around(facts) else told
         lines.append(Listed(found, told))

@@ -21,6 +21,7 @@ from ..proof.edit import (
     replaced,
 )
 from ..proof.path import Step
+from .assess import steps_of
 from .model import Mend
 
 SCRATCH = {
@@ -56,7 +57,7 @@ def _offsets(facts: Facts) -> Optional[Offsets]:
 
 
 def _proved(facts: Facts, edits: list[Edit]) -> Optional[Mend]:
-    if not edits or sum(len(path.steps) for path in facts.paths) > MOST_STEPS:
+    if not edits or steps_of(facts) > MOST_STEPS:
         return None
     if not holds(facts, apply(facts.thunk, edits)):
         return None

@@ -322,14 +322,24 @@ def whole_header(facts: Facts) -> Optional[Mend]:
         if _touches_frame(step.insn, facts)
     )
     epilogue = _listing(pattern.epilogue, facts.thunk, facts.thunk.epilogue)
-    size = len(pattern.header)
+    title = f"{pattern.title} ({len(pattern.header)} bytes){_needs(facts)}"
     return Mend(
         [
-            f"emit the header of {pattern.title} ({size} bytes): `{frame}`",
+            f"emit the header of {title}: `{frame}`",
             f"and its epilogue at block+{epilogue}",
         ],
         proved=good,
     )
+
+
+def _needs(facts: Facts) -> str:
+    """What a header asks of its callers that those of other systems do not do."""
+    mine, arch = facts.convention, facts.thunk.arch
+    stored = [c for c in arch.conventions if c.arguments == mine.arguments[:2]]
+    if mine.caller_stores is not None or not stored:
+        return ""
+    names = mine.register_args
+    return f", for callers that pass args in {names[0]}-{names[-1]} as there"
 
 
 def _touches_frame(insn: Instruction, facts: Facts) -> bool:

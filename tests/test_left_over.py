@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from reports import claims
+from reports import claims, evidence
 from stopped import NOP, WORD, Opened, Stopped, verdict_of, words
 
 BLR_X16 = 0xD63F0200
@@ -77,6 +77,17 @@ def test_a_caller_whose_code_cannot_be_read(stopped: Opened, place: str) -> None
     _returning_to(call, SITE + 0xA0)
     report = call.report()
     assert verdict_of(report, "R12") == verdict_of(report, "R4") == "unknown"
+
+
+def test_a_caller_that_nothing_leads_back_to(stopped: Opened) -> None:
+    """`sub sp, sp, #16` in the place of `stp x29, x30, [sp, #-16]!`."""
+    call = stopped("caller-stack", "interpreter")
+    call.write(call.block(), words(0xD10043FF))
+    report = call.report()
+    assert "R9" in claims(report, "fail")
+    for check in ("R12", "B5"):
+        assert verdict_of(report, check) == "unknown"
+    assert "x30 was overwritten, and nothing saved it" in evidence(report, "R12")
 
 
 def _returning_to(call: Stopped, address: int) -> None:

@@ -63,7 +63,7 @@ def find_call_site(
     except ThunkError as error:
         return CallSite(why=f"the return address into the caller: {error}")
     if behind is None:
-        return CallSite(why="the return address into the caller is not known here")
+        return CallSite(why=_no_return_address(facts, entry_sp, found))
     arch = facts.thunk.arch
     span = 4 * LOOKED_AT if arch.lr else 64
     try:
@@ -83,6 +83,17 @@ def find_call_site(
         run=tuple(run),
         ambiguous=not arch.lr,
     )
+
+
+def _no_return_address(facts: Facts, entry_sp: Optional[int], found: Found) -> str:
+    text = "the return address into the caller is not known here"
+    lr, state = facts.thunk.arch.lr, lasting(facts, found)
+    if entry_sp is None or not lr or not state or facts.claims["R9"].holds is not False:
+        return text
+    if state.home(Entry(lr)) is not None:
+        return text
+    why = f"{lr} was overwritten, and nothing saved it"
+    return f"the return address into the caller is lost: {why}"
 
 
 def stores_args(run: "tuple[Instruction, ...]", count: int, facts: Facts) -> bool:

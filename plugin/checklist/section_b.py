@@ -24,6 +24,7 @@ from .sections import (
 TYPE_ENTRY_POINT = 0x18
 """Type::entryPoint: lib/Runtime/Types/Type.h."""
 STOP = "stop in an interpreted call"
+ENTRY = "stop at the block's first instruction"
 
 
 def items(a: Assessment, claims: Claims) -> list[Check]:
@@ -93,7 +94,7 @@ def _entry_point(a: Assessment) -> Check:
 def _branch(a: Assessment, site: CallSite) -> Check:
     title = "the call's branch goes to the entry point"
     if site.call is None:
-        return known("B4", title, None, _not_seen(a, site), STOP)
+        return known("B4", title, None, _not_seen(a, site), ENTRY)
     text = f"{site.call}, then control is in the block"
     if site.target is None:
         return known("B4", title, True, text)
@@ -111,7 +112,7 @@ def _not_seen(a: Assessment, site: CallSite) -> str:
 def _captured(a: Assessment, site: CallSite) -> Check:
     title = "the instructions up to the call can be read"
     if site.call is None:
-        return known("B5", title, None, _not_seen(a, site), STOP)
+        return known("B5", title, None, _not_seen(a, site), ENTRY)
     lines = [*site.lines]
     if site.ambiguous:
         lines.append("read backwards: earlier lines may start at the wrong byte")

@@ -171,7 +171,11 @@ def _judge_stored_args(
             return replace(check, verdict=UNKNOWN, evidence=[*good, text])
     good.append(f"{len(words)} args that are JavaScript values")
     if left := _left_over(a, words):
-        return replace(check, verdict=UNKNOWN, evidence=[*good, left])
+        hint = (
+            "thunk-trace sees calls from their beginning; or stop at the block's first"
+        )
+        hint += " instruction"
+        return replace(check, verdict=UNKNOWN, evidence=[*good, left], hint=hint)
     return replace(check, verdict=PASS, evidence=good)
 
 
@@ -181,7 +185,7 @@ def _left_over(a: Assessment, words: "list[int]") -> str:
     own; jitted code stores what it passes right before the call."""
     site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
     if not site.call:
-        return f"whether the caller stored them just before is not seen: {site.why}"
+        return f"whether this call's caller stored them cannot be seen: {site.why}"
     if stores_args(site.run, len(words), a.facts):
         return ""
     symbol = a.memory.symbol_at(site.return_address or 0)

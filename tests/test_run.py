@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,24 @@ def test_a_traced_program(
     assert report["verdict"] == verdict
     assert verdict.upper() in answer.stdout
     assert "interpreter: " in answer.stdout, "what the program prints is ours"
+
+
+@pytest.mark.parametrize(
+    ("arch", "convention"), [("x86_64", "sysv"), ("aarch64", "homing")]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTRAP])
+@BOTH
+@pytest.mark.cover("debugger number", "arch number")
+def test_a_signal_that_debuggers_keep(
+    console: Console, debugger: str, arch: str, convention: str, number: int
+) -> None:
+    """The program handles it, and is broken behind it."""
+    words = (fixture(arch), convention, "none", 3, "--raise", int(number))
+    words = ("run", "--debugger", debugger, *words, "--second", "callee-saved")
+    answer = console(*words)
+    assert f"handled: signal {int(number)}" in answer.stdout
+    assert answer.returncode == 1, answer
+    assert "2 calls, 1 went wrong; ended: exited with" in answer.stdout
 
 
 @BOTH

@@ -7,8 +7,11 @@ import pytest
 from blocks import RECIPES, emit
 from fakes import FakeTarget
 from following import BASE, INTERPRETER_AT, OFFSETS, SP
+from thunk_inspect.report.model import Report
 from thunk_inspect.session import inside
-from thunk_inspect.session.seam import CRASHED, EXITED, HUNG, Order, Outcome
+from thunk_inspect.session.run import status_of
+from thunk_inspect.session.seam import EXITED, HUNG, Order, Outcome
+from thunk_inspect.status import UNREACHED
 from thunk_inspect.target import Target
 from thunk_inspect.trace import points
 from thunk_inspect.trace.plan import NAMES
@@ -42,6 +45,8 @@ class FakeRunner:
         """What ends each run; None: the time that it was given."""
         self.limits: List[float] = []
         """Seconds that each run was given."""
+        self.passed = 0
+        """Signals that the process was to have."""
 
     def add(self, point: Point) -> None:
         pass
@@ -71,6 +76,9 @@ class FakeRunner:
 
     def target(self) -> Target:
         return self._target
+
+    def pass_on(self) -> None:
+        self.passed += 1
 
     def thread(self) -> int:
         return 1
@@ -150,7 +158,31 @@ def test_what_does_not_hang_there_has_all_its_time(now: Now) -> None:
     assert 0 <= now.seconds - 1000.0 - LONG < 2
 
 
-def test_an_interrupt_that_nobody_sent_ends_it(now: Now) -> None:
+UNASKED = [points.INTERRUPTED, points.ELSEWHERE, points.SIGNALLED]
+
+
+@pytest.mark.parametrize("reason", UNASKED)
+@pytest.mark.parametrize("place", [None, "call", "here"])
+def test_a_stop_that_nobody_asked_for_is_the_programs(
+    now: Now, reason: str, place: Optional[str]
+) -> None:
+    """It gets its signal, and goes on."""
     runner = FakeRunner(now)
-    runner.stops = [Stop(points.INTERRUPTED, "interrupted")]
-    assert performed(runner).state not in (HUNG, CRASHED)
+    runner.stops = [Stop(reason, "a signal"), GONE]
+    outcome = performed(runner, place)
+    assert outcome.state == EXITED and outcome.said.startswith("exited with 3")
+    assert runner.passed == 1
+
+
+@pytest.mark.parametrize("reason", UNASKED)
+def test_one_signal_after_the_other(now: Now, reason: str) -> None:
+    """Nothing is broken, and nothing is known of the calls that did not come."""
+    runner = FakeRunner(now, BASE)
+    runner.stops = [Stop(reason, "a signal")] * (inside.MAX_SIGNALS + 1)
+    performance = inside.Performance(Order(None, 0, LONG, "nowhere"), runner, print)
+    performance._inspected = lambda: Report(  # type: ignore[method-assign]
+        "aarch64", "linux", "gdb", None, {}, [], verdict="sound"
+    )
+    outcome = performance.outcome()
+    assert outcome.said.startswith("a signal") and runner.passed == inside.MAX_SIGNALS
+    assert status_of(outcome, None) == UNREACHED

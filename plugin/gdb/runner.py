@@ -67,6 +67,8 @@ class GdbRunner:
         """Of the user's break points, at the start."""
         self._last_signal = ""
         self._late = False
+        self._kept = self._passed = ""
+        """The signal that gdb keeps for itself, of the last stop; to be passed on."""
         self._running = False
         self._thread = 0
         """Of the last hit."""
@@ -165,13 +167,15 @@ class GdbRunner:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
         self._late = self._halted = False
+        go_on = f"signal {self._passed}" if self._passed else "continue"
+        self._kept = self._passed = ""
         self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         self._running = True
         try:
             with resting(), limited(deadline, self._interrupt):
-                gdb.execute("continue")
+                gdb.execute(go_on)
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
@@ -254,6 +258,8 @@ class GdbRunner:
             self._halted = late and event.stop_signal == "SIGSTOP"
             if event.stop_signal in ("SIGINT", "0") or late:
                 reason = TIME_UP if late else INTERRUPTED
+                if event.stop_signal == "SIGINT" and not late:
+                    self._kept = event.stop_signal
                 return Stop(reason, reason)
             self._last_signal = event.stop_signal
             return Stop(SIGNALLED, event.stop_signal)
@@ -264,7 +270,11 @@ class GdbRunner:
                 # Without a word of the hit's: ^C ended its Python.
                 return Stop(INTERRUPTED, INTERRUPTED)
             return Stop(ELSEWHERE, f"break point {event.breakpoint.number}")
-        return Stop(TIME_UP if late else ELSEWHERE, "the process stopped")
+        if late:
+            return Stop(TIME_UP, TIME_UP)
+        # What gdb tells without a word, at a trap that is not its own.
+        self._kept = "SIGTRAP"
+        return Stop(ELSEWHERE, self._kept)
 
     def _exited(self, event: Any) -> None:
         code = getattr(event, "exit_code", None)
@@ -273,6 +283,9 @@ class GdbRunner:
             return
         signal_name = self._last_signal or "a signal"
         self._stop = Stop(EXITED, f"ended by {signal_name}", normal=False)
+
+    def pass_on(self) -> None:
+        self._passed = self._kept
 
     def target(self) -> GdbTarget:
         if gdb.selected_thread() is None:

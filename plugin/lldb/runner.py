@@ -94,6 +94,8 @@ class LldbRunner:
         """Whether a hit let the process go on, since it was last told to."""
         self._signalled = 0
         """The signal of the last stop."""
+        self._kept = self._passed = 0
+        """The same, SIGINT included; to be passed on."""
         self._thread = 0
         """Of the last hit."""
         self._local = local_process(int(process.GetProcessID()))
@@ -196,12 +198,13 @@ class LldbRunner:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stay = self._stayed = None
         self._late = False
+        self._kept = 0
         self._stops = {one.GetID(): _stops(one) for one in self._users()}
         was_async = self._debugger.GetAsync()
         self._debugger.SetAsync(False)
         _running.append(self)
         try:
-            with limited(deadline, self._interrupt):
+            with limited(deadline, self._interrupt), self._passing():
                 error = self._continue()
                 while error.Success() and self._stopped_for_nothing():
                     error = self._continue()
@@ -224,6 +227,23 @@ class LldbRunner:
             # The thread that made the last call, not one that only waits for it.
             self._process.SetSelectedThreadByIndexID(self._thread)
         return stop
+
+    def pass_on(self) -> None:
+        self._signalled = self._passed = self._kept
+
+    @contextlib.contextmanager
+    def _passing(self) -> Iterator[None]:
+        """lldb keeps signals that it suppresses as it goes on, and no others."""
+        number, self._passed = self._passed, 0
+        signals = self._process.GetUnixSignals()
+        suppressed = number and signals.GetShouldSuppress(number)
+        if suppressed:
+            signals.SetShouldSuppress(number, False)
+        try:
+            yield
+        finally:
+            if suppressed:
+                signals.SetShouldSuppress(number, True)
 
     def holds(self) -> bool:
         """lldb-server gives registers that it could not read as 0xcccccccccccccccc."""
@@ -349,6 +369,8 @@ class LldbRunner:
 
     def _signal(self, thread: Any) -> Stop:
         number = thread.GetStopReasonDataAtIndex(0)
+        if number != signal.SIGSTOP and not self._late:
+            self._kept = int(number)
         if number in (signal.SIGINT, signal.SIGSTOP):
             reason = TIME_UP if self._late else INTERRUPTED
             return Stop(reason, reason)

@@ -18,6 +18,7 @@ from ..trace.plan import NAMES
 from ..trace.points import (
     AT_POINT,
     BY_NAME,
+    ELSEWHERE,
     EXITED,
     INTERRUPTED,
     SIGNALLED,
@@ -54,6 +55,8 @@ LATE = 1.0
 """Seconds after such a look in which an interrupt may still be its own."""
 MAX_SIGNALS = 64
 """Signals of the program that are looked at: an engine may live by them."""
+UNASKED = (SIGNALLED, INTERRUPTED, ELSEWHERE)
+"""Stops that are the program's own affair: by a signal, a trap included."""
 Say = Callable[[str], None]
 
 
@@ -227,13 +230,15 @@ class Performance:
             return self._answer(CRASHED, stop.said)
         if stop.reason == TIME_UP:
             return self._hung(f"still running after {self._order.timeout:g} s")
-        if stop.reason == SIGNALLED and self._signals < MAX_SIGNALS:
+        if stop.reason in UNASKED and self._signals < MAX_SIGNALS:
             # The program gets its signal, and may live by it. If not, it died here.
             self._signals += 1
-            broken = self._report is not None and self._report.verdict == "broken"
-            self._crash = self._report if broken else self._inspected()
+            if stop.reason != INTERRUPTED:
+                broken = self._report is not None and self._report.verdict == "broken"
+                self._crash = self._report if broken else self._inspected()
+            self._runner.pass_on()
             return None
-        # A trap of the block's own, or one signal too many.
+        # One signal too many, or what nobody can go on from.
         self._report = self._inspected() or self._crash or self._report
         return self._answer(CRASHED if self._report else FAILED, stop.said)
 

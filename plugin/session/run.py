@@ -232,9 +232,11 @@ def status_of(outcome: Outcome, place: Optional[str]) -> int:
     report: Optional[Report] = outcome.report
     if report is None or outcome.state in (HUNG, FAILED):
         return UNREACHED
-    if outcome.state in (EXITED, CRASHED) and place is not None:
-        # It never came to where it was to be inspected; a crash says enough by itself.
-        return UNREACHED if outcome.state == EXITED else STATUS[report.verdict]
+    if outcome.state == CRASHED:
+        # What it would have called before its end nobody has seen.
+        return STATUS["broken"] if report.verdict == "broken" else UNREACHED
+    if outcome.state == EXITED and place is not None:
+        return UNREACHED
     if outcome.state == EXITED and report.trace and not report.trace.calls:
         return UNREACHED
     return STATUS[report.verdict]

@@ -111,6 +111,10 @@ class Runner(Protocol):
         `deadline` is a time of `time.monotonic`; past it the process is interrupted.
         """
 
+    def pass_on(self) -> None:
+        """The process gets the signal that stopped it when it goes on, be it one that
+        debuggers keep for themselves, as they do SIGINT and SIGTRAP."""
+
     def target(self) -> Target:
         """The process as it stands, at a hit too; ThunkError when it is gone."""
 

@@ -234,6 +234,16 @@ def blocks(pid: int, signal: int) -> bool:
     return True
 
 
+def outlives(pid: int, signal: int) -> bool:
+    """Whether a process handles or ignores this signal, which then does not end it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+        masks = (lines.partition(name)[2].split()[0] for name in ("SigIgn:", "SigCgt:"))
+        return any(int(mask, 16) >> (signal - 1) & 1 for mask in masks)
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def is_dead(pid: int) -> bool:
     """Whether a process has ended, and only waits for the debugger to hear of it."""
     return thread_state(pid, pid) != "" and living_thread(pid) is None

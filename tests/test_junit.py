@@ -130,6 +130,18 @@ def test_a_trace_where_all_is_right() -> None:
     assert not any(map(list, cases))
 
 
+def test_calls_that_did_not_come_back() -> None:
+    """What nobody saw to the end did not pass."""
+    trace = good_trace()
+    trace.lost, trace.ended = 1, "ended by SIGSEGV"
+    case = read(render(report_of(*SOUND, trace)))[-1].findall("testcase")[0]
+    assert case[0].tag == "skipped"
+    assert "1 did not come back" in case[0].attrib["message"]
+    trace.failures = 1
+    case = read(render(report_of(*SOUND, trace)))[-1].findall("testcase")[0]
+    assert case[0].tag == "failure"
+
+
 def test_a_case_for_every_call_that_failed() -> None:
     suite = read(render(report_of(*SOUND, bad_trace())))[-1]
     cases = {case.attrib["name"]: case for case in suite.iter("testcase")}

@@ -145,6 +145,11 @@ def test_a_trace_in_short() -> None:
         assert words in seen
     seen = visible(render(report_of(*SOUND, good_trace())))
     assert "2 calls, 0 with a problem" in seen and "first failure" not in seen
+    assert "✓ Trace" in seen
+    trace = good_trace()
+    trace.lost = 1
+    seen = visible(render(report_of(*SOUND, trace)))
+    assert "? Trace: 2 calls, 0 with a problem, 1 did not come back" in seen
 
 
 def test_a_report_without_a_thunk() -> None:

@@ -178,12 +178,51 @@ def test_a_signal_that_debuggers_keep(
     console: Console, debugger: str, arch: str, convention: str, number: int
 ) -> None:
     """The program handles it, and is broken behind it."""
-    words = (fixture(arch), convention, "none", 3, "--raise", int(number))
-    words = ("run", "--debugger", debugger, *words, "--second", "callee-saved")
-    answer = console(*words)
+    words = ("run", "--debugger", debugger, fixture(arch), convention, "none", 3)
+    answer = console(*words, "--raise", int(number), "--second", "callee-saved")
     assert f"handled: signal {int(number)}" in answer.stdout
     assert answer.returncode == 1, answer
     assert "2 calls, 1 went wrong; ended: exited with" in answer.stdout
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ([], ""),
+        (["--break", "no_such_function"], "no_such_function was not hit: no function"),
+        (["--break", "interpreter", "--hits", 3], "interpreter was hit once, not 3"),
+    ],
+)
+@pytest.mark.cover("debugger", "place")
+def test_a_crash_is_no_pass(
+    console: Console, tmp_path: Path, debugger: str, place: List[object], why: str
+) -> None:
+    """Though nothing is wrong with the thunk of the call that it came in."""
+    file = tmp_path / "report.json"
+    words = ("run", "--debugger", debugger, "--json", file, *place)
+    answer = console(*words, fixture("x86_64"), "sysv", "none", 3, "--die", 11)
+    assert answer.returncode == 4
+    said = one_line(answer)
+    assert "ended by SIGSEGV" in said and why in said
+    report = validated(json.loads(file.read_text()))
+    assert report["verdict"] == "sound"
+    if place != ["--break", "no_such_function"]:
+        assert report["trace"]["lost"] == report["trace"]["calls"] == 1
+        assert "1 call, 1 did not come back; ended: ended by SIGSEGV" in answer.stdout
+
+
+@BOTH
+def test_which_signal_ended_it(console: Console, debugger: str) -> None:
+    """Not one that the program handled before."""
+    words = ("run", "--debugger", debugger, fixture("x86_64"), "sysv", "none", 3)
+    answer = console(*words, "--raise", 15, "--end", "15")
+    assert answer.returncode == 0 and "ended: exited with 15" in answer.stdout
+    answer = console(*words, "--raise", 8, "--end", "killed")
+    said = one_line(answer)
+    assert answer.returncode == 4 and "SIGFPE" not in said
+    assert "SIGKILL" in said or "was killed" in said
+    assert "2 calls" not in answer.stdout and "all consistent" in answer.stdout
 
 
 @BOTH

@@ -160,6 +160,15 @@ def test_a_place_of_a_hang_is_shown_once() -> None:
     assert "0x8 here\n" in f"{alone}\n"
 
 
+def test_calls_that_did_not_come_back() -> None:
+    """Are not consistent."""
+    trace = Trace(calls=5, lost=2, ended="ended by SIGSEGV")
+    text = render_trace(trace, Style())
+    assert "5 calls, 2 did not come back; ended: ended by SIGSEGV" in text
+    trace.failures = 1
+    assert "1 went wrong, 2 did not come back" in render_trace(trace, Style())
+
+
 def test_what_a_trace_did_not_judge() -> None:
     """What cannot be watched was said before the process ran."""
     missing = ["call: no symbol", "returned: 1 return is not judged"]

@@ -65,7 +65,6 @@ class GdbRunner:
         self._stop: Optional[Stop] = None
         self._stops: dict[int, int] = {}
         """Of the user's break points, at the start."""
-        self._last_signal = ""
         self._late = False
         self._kept = self._passed = ""
         """The signal that gdb keeps for itself, of the last stop; to be passed on."""
@@ -261,7 +260,6 @@ class GdbRunner:
                 if event.stop_signal == "SIGINT" and not late:
                     self._kept = event.stop_signal
                 return Stop(reason, reason)
-            self._last_signal = event.stop_signal
             return Stop(SIGNALLED, event.stop_signal)
         if isinstance(event, gdb.BreakpointEvent):
             if event.breakpoint in self._names:
@@ -281,8 +279,7 @@ class GdbRunner:
         if code is not None:
             self._stop = Stop(EXITED, f"exited with {code}")
             return
-        signal_name = self._last_signal or "a signal"
-        self._stop = Stop(EXITED, f"ended by {signal_name}", normal=False)
+        self._stop = Stop(EXITED, f"ended by {_exit_signal()}", normal=False)
 
     def pass_on(self) -> None:
         self._passed = self._kept
@@ -301,6 +298,15 @@ class GdbRunner:
             with contextlib.suppress(gdb.error, RuntimeError):
                 point.delete()
         self._points.clear()
+
+
+def _exit_signal() -> str:
+    """The one that ended the process. gdb has its number as the program's system does;
+    another may have come before, and done nothing."""
+    try:
+        return signal.Signals(int(gdb.parse_and_eval("$_exitsignal"))).name
+    except (gdb.error, ValueError):
+        return "a signal"
 
 
 def _stops(point: Any) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import lldb
 
-from ..local import HELD, is_killed, local_process, thread_state
+from ..local import HELD, is_killed, local_process, outlives, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError
 from ..trace.clock import limited, passed
@@ -229,7 +229,7 @@ class LldbRunner:
         return stop
 
     def pass_on(self) -> None:
-        self._signalled = self._passed = self._kept
+        self._passed = self._kept
 
     @contextlib.contextmanager
     def _passing(self) -> Iterator[None]:
@@ -364,17 +364,20 @@ class LldbRunner:
             return Stop(EXITED, said, normal=False)
         if status == signal.SIGKILL:
             # That one stops nothing before.
-            return Stop(EXITED, f"exited with {status}, or was killed")
+            said = f"exited with {status}, or was killed"
+            return Stop(EXITED, said, normal=False)
         return Stop(EXITED, f"exited with {status}")
 
     def _signal(self, thread: Any) -> Stop:
-        number = thread.GetStopReasonDataAtIndex(0)
-        if number != signal.SIGSTOP and not self._late:
-            self._kept = int(number)
-        if number in (signal.SIGINT, signal.SIGSTOP):
+        number = int(thread.GetStopReasonDataAtIndex(0))
+        ours = number in (signal.SIGINT, signal.SIGSTOP)
+        if number != signal.SIGSTOP and not (ours and self._late):
+            self._kept = number
+            lives = self._local and outlives(self._local.pid, number)
+            self._signalled = 0 if lives else number
+        if ours:
             reason = TIME_UP if self._late else INTERRUPTED
             return Stop(reason, reason)
-        self._signalled = int(number)
         name = self._process.GetUnixSignals().GetSignalAsCString(number)
         return Stop(SIGNALLED, name or f"signal {number}")
 

@@ -17,7 +17,7 @@ from ..checklist.model import FAIL, PASS, UNKNOWN, Check
 from ..target import clean
 from ..trace.model import Event, Trace
 from .model import Report
-from .words import PROVED, SECTIONS, headline, mend_label
+from .words import PROVED, SECTIONS, headline, lost_calls, mend_label
 
 PACKAGE = "thunk"
 SKIPPED = "skipped"
@@ -149,8 +149,10 @@ def _trace(trace: Trace) -> Iterator[Case]:
     """Two cases that are always there, so that a mended fault turns green; then one
     for each call that went wrong."""
     missing = [f"not watched: {line}" for line in trace.missing]
-    seen = f"{trace.calls} calls, {trace.failures} with a problem; ended: {trace.ended}"
-    outcome = FAIL if trace.failures else PASS if trace.calls else SKIPPED
+    sums = (f"{trace.calls} calls, {trace.failures} with a problem", lost_calls(trace))
+    seen = f"{', '.join(filter(None, sums))}; ended: {trace.ended}"
+    right = trace.calls and not trace.lost
+    outcome = FAIL if trace.failures else PASS if right else SKIPPED
     yield Case("every call is right", outcome, seen, [seen, *missing])
     if trace.hang is None:
         yield Case("the program does not hang", PASS, "", [trace.ended])

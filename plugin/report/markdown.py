@@ -17,6 +17,7 @@ from .words import (
     folded,
     headline,
     layout_problems,
+    lost_calls,
     mend_label,
 )
 
@@ -141,8 +142,10 @@ def _trace(report: Report) -> Iterator[str]:
     if trace is None:
         return
     wrong = trace.failures
-    symbol = SYMBOLS[FAIL if wrong or trace.hang else PASS if trace.calls else UNKNOWN]
-    yield f"#### {symbol} Trace: {trace.calls} calls, {wrong} with a problem"
+    right = trace.calls and not trace.lost
+    symbol = SYMBOLS[FAIL if wrong or trace.hang else PASS if right else UNKNOWN]
+    sums = (f"{trace.calls} calls, {wrong} with a problem", lost_calls(trace))
+    yield f"#### {symbol} Trace: {', '.join(filter(None, sums))}"
     yield ""
     yield f"ended: {prose(trace.ended)}"
     yield ""

@@ -7,6 +7,7 @@ from typing import Optional
 from ..trace.model import RETURNED, Event, FunctionCalls, Hang, Sample, Trace
 from .page import Page, Style
 from .text import COLOURS
+from .words import lost_calls
 
 FAIL = COLOURS["fail"]
 KIND_WIDTH = 12
@@ -72,7 +73,9 @@ def render_trace(trace: Trace, style: Style) -> str:
     page = Page(style)
     page.gap()
     seen = ", ".join(_counted(trace))
-    verdict = "all consistent" if not trace.failures else f"{trace.failures} went wrong"
+    wrong = f"{trace.failures} went wrong" if trace.failures else ""
+    told = filter(None, (wrong, lost_calls(trace)))
+    verdict = ", ".join(told) or "all consistent"
     if trace.first_failure and not trace.failures:
         verdict = "but a thunk is wrong"
     elif not trace.calls:

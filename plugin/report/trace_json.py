@@ -21,6 +21,7 @@ def trace_dict(trace: Trace) -> dict[str, Any]:
         "functions": [_function(one) for one in trace.functions],
         "calls": trace.calls,
         "failures": trace.failures,
+        "lost": trace.lost,
         "first_failure": None if first is None else _event(first),
         "missing": list(trace.missing),
         "ended": trace.ended,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..checklist.model import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Check, Mend
+from ..trace.model import Trace
 from .model import Report
 
 MACHINES = {"aarch64": "arm64", "x86_64": "x64"}
@@ -82,6 +83,11 @@ def meaning(report: Report, name: str, value: int) -> str:
     if value == thunk.interpreter:
         return " = the interpreter"
     return ""
+
+
+def lost_calls(trace: Trace) -> str:
+    """The calls that a program was in when a signal ended it."""
+    return f"{trace.lost} did not come back" if trace.lost else ""
 
 
 def stopped_inside(report: Report) -> bool:

@@ -82,8 +82,8 @@ class Performance:
         self._say = say
         self._tracer: Optional[Tracer] = None
         self._report: Optional[Report] = None
-        self._crash: Optional[Report] = None
-        """The report of where the last signal came."""
+        self._crash: tuple[str, Optional[Report]] = "", None
+        """The last signal, and the report of where it came."""
         self._why = ""
         """Why there is no report."""
         self._signals = 0
@@ -226,7 +226,7 @@ class Performance:
         if stop.reason == EXITED:
             if stop.normal:
                 return self._answer(HAS_EXITED, stop.said)
-            self._report = self._crash or self._report
+            self._report = self._report_of_crash(stop.said) or self._report
             return self._answer(CRASHED, stop.said)
         if stop.reason == TIME_UP:
             return self._hung(f"still running after {self._order.timeout:g} s")
@@ -235,12 +235,22 @@ class Performance:
             self._signals += 1
             if stop.reason != INTERRUPTED:
                 broken = self._report is not None and self._report.verdict == "broken"
-                self._crash = self._report if broken else self._inspected()
+                self._crash = stop.said, self._report if broken else self._inspected()
             self._runner.pass_on()
             return None
         # One signal too many, or what nobody can go on from.
-        self._report = self._inspected() or self._crash or self._report
+        self._report = self._inspected() or self._crash[1] or self._report
         return self._answer(CRASHED if self._report else FAILED, stop.said)
+
+    def _report_of_crash(self, said: str) -> Optional[Report]:
+        """Of where the signal came that ended it, unless that was outside of any call
+        and what was seen of one tells more."""
+        name, report = self._crash
+        outside = self._tracer is not None and not self._tracer.tally.trace.lost
+        if self._report is None:
+            return report
+        broken = report is not None and report.verdict == "broken"
+        return report if name in said and (broken or not outside) else None
 
     def _hung(self, said: str, hang: Optional[Hang] = None) -> Outcome:
         tracer = self._tracer
@@ -266,6 +276,8 @@ class Performance:
         if report is None:
             why = self._why or self._not_enough()
             return Outcome(state, f"{said}; {why}", None)
+        if self._order.place and state == CRASHED:
+            said = f"{said}; {self._not_enough()}"
         return Outcome(state, said, with_trace(report, trace) if trace else report)
 
     def _not_enough(self) -> str:

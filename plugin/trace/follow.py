@@ -104,6 +104,11 @@ class Follower:
             return self._arrived(hit)
         return self._returned(hit)
 
+    @property
+    def in_progress(self) -> int:
+        """Calls that have not come back so far."""
+        return sum(map(len, self._stacks.values()))
+
     def _stack(self, hit: Hit) -> list[Call]:
         return self._stacks.setdefault(hit.thread, [])
 

@@ -114,3 +114,5 @@ class Trace:
     ended: str = ""
     """Why the trace ended."""
     hang: Optional[Hang] = None
+    lost: int = 0
+    """Calls that did not come back, of a program that a signal ended."""

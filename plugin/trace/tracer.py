@@ -20,7 +20,17 @@ from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
 from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, RETURNED, Event, Trace
-from .points import AT_POINT, BACK, BY_NAME, ELSEWHERE, SIGNALLED, Hit, Runner, Stop
+from .points import (
+    AT_POINT,
+    BACK,
+    BY_NAME,
+    ELSEWHERE,
+    EXITED,
+    SIGNALLED,
+    Hit,
+    Runner,
+    Stop,
+)
 from .tally import Tally
 from .watching import Watching
 
@@ -104,7 +114,7 @@ class Tracer:
         if self._until is None and self._wish.timeout is not None:
             self._until = time.monotonic() + self._wish.timeout
         while True:
-            self._paused = False
+            self._paused, self.tally.trace.lost = False, 0
             until = self._until
             if early is not None and self.watching.awaited:
                 until = early if until is None else min(early, until)
@@ -120,6 +130,9 @@ class Tracer:
                 self._tell_blocks()
                 self._tell()
             if not here:
+                died = stop.reason == EXITED and not stop.normal
+                if died or stop.reason == SIGNALLED:
+                    self.tally.trace.lost = self._follower.in_progress
                 return stop
             if self._paused:
                 return Stop(AT_POINT, PAUSED)

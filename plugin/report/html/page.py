@@ -18,6 +18,7 @@ from ..words import (
     SYMBOLS,
     headline,
     layout_problems,
+    lost_calls,
     meaning,
     mend_label,
     stopped_inside,
@@ -298,6 +299,5 @@ def _sections(checks: Iterable[Check]) -> list[Section]:
 
 def _tally(trace: Trace) -> str:
     calls = "1 call" if trace.calls == 1 else f"{trace.calls} calls"
-    if not trace.failures:
-        return f"{calls}, none with a problem"
-    return f"{calls}, {trace.failures} with a problem"
+    wrong = f"{trace.failures or 'none'} with a problem"
+    return ", ".join(filter(None, (calls, wrong, lost_calls(trace))))

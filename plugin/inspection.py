@@ -8,11 +8,13 @@ from .chakra.locate import Found, Locator
 from .chakra.objects import Function, try_function
 from .checklist import assess, overall
 from .checklist.assess import prove_block
+from .checklist.model import FAIL
 from .checklist.traced import traced_claims, traced_items
 from .report.build import build
 from .report.model import Report
 from .target import Memory, Target, ThunkError
 from .trace.model import Trace
+from .trace.plan import Watch
 
 
 def inspect(
@@ -41,6 +43,22 @@ def with_trace(report: Report, trace: Trace) -> Report:
         checklist=traced_items(report.checklist, trace),
         verdict=overall({claim.id: claim for claim in claims}),
     )
+
+
+def with_block(report: Report, watch: Watch) -> Report:
+    """The report with what the proof holds against another block."""
+    facts, name = watch.facts, f"the block at {watch.address:#x}"
+    skipped = set() if watch.call_info else {"R3", "R4"}
+    skipped |= set() if facts.convention.anchored else {"R11"}
+    claims = []
+    for claim in report.claims:
+        found = facts.claims.get(claim.id)
+        if claim.id not in skipped and found and found.holds is False:
+            lines = [f"{name}: {line}" for line in found.evidence]
+            claim = replace(claim, verdict=FAIL, evidence=lines)
+        claims.append(claim)
+    verdict = overall({claim.id: claim for claim in claims})
+    return replace(report, claims=claims, verdict=verdict)
 
 
 def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:

@@ -213,6 +213,16 @@ def test_a_crash_is_no_pass(
 
 
 @BOTH
+def test_a_second_block_is_judged_too(console: Console, debugger: str) -> None:
+    """It forgets registers that this call does not need: no call goes wrong."""
+    words = ("run", "--debugger", debugger, fixture("aarch64"), "homing", "none", 3)
+    answer = console(*words, "--second", "+no67")
+    assert answer.returncode == 1 and "BROKEN" in answer.stdout
+    assert "x6" in answer.stdout and "second(12, 1.5, 3)" in answer.stdout
+    assert "2 calls, all consistent" in answer.stdout
+
+
+@BOTH
 def test_which_signal_ended_it(console: Console, debugger: str) -> None:
     """Not one that the program handled before."""
     words = ("run", "--debugger", debugger, fixture("x86_64"), "sysv", "none", 3)

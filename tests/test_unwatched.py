@@ -6,11 +6,15 @@ import pytest
 
 from blocks import RECIPES, emit
 from fakes import FakeTarget
-from following import BASE, INTERPRETER_AT, OFFSETS, SP
+from following import BASE, INTERPRETER_AT, OFFSETS, SP, watched
+from reports import Document
+from thunk_inspect.inspection import inspect
 from thunk_inspect.report.model import Report
 from thunk_inspect.session import inside
+from thunk_inspect.session.judged import with_all, worse
 from thunk_inspect.session.run import status_of
 from thunk_inspect.session.seam import EXITED, HUNG, Order, Outcome
+from thunk_inspect.snapshot import SnapshotTarget
 from thunk_inspect.status import UNREACHED
 from thunk_inspect.target import Target
 from thunk_inspect.trace import points
@@ -156,6 +160,18 @@ def test_what_does_not_hang_there_has_all_its_time(now: Now) -> None:
     assert "no symbol of ChakraCore's" in outcome.said
     assert len([limit for limit in runner.limits if limit > 1]) < 8
     assert 0 <= now.seconds - 1000.0 - LONG < 2
+
+
+def test_a_block_that_no_call_was_seen_in(saved: Document) -> None:
+    """That it is broken is proved all the same."""
+    report = inspect(SnapshotTarget(saved))
+    assert report.verdict == "sound"
+    assert with_all(report, [watched("arm64-windows"), watched("arm64-unix")]) == report
+    broken = with_all(report, [watched("arm64-windows"), watched(LOOPING)])
+    assert broken.verdict == "broken"
+    (found, *_) = [claim for claim in broken.claims if claim.verdict == "fail"]
+    assert f"the block at {BASE:#x}: " in found.evidence[0]
+    assert worse(report, broken) is worse(broken, report) is broken
 
 
 UNASKED = [points.INTERRUPTED, points.ELSEWHERE, points.SIGNALLED]

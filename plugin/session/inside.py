@@ -13,8 +13,8 @@ from ..report.model import Report
 from ..target import Memory, ThunkError, one_line
 from ..trace.follow import Seen
 from ..trace.hang import look
-from ..trace.model import INTERPRETER, KINDS, Event, Hang, Trace
-from ..trace.plan import NAMES
+from ..trace.model import INTERPRETER, KINDS, RETURNED, Event, Hang, Trace
+from ..trace.plan import NAMES, Watch
 from ..trace.points import (
     AT_POINT,
     BY_NAME,
@@ -30,6 +30,7 @@ from ..trace.points import (
 )
 from ..trace.session import Looks
 from ..trace.tracer import PAUSED, Tracer, Wish
+from .judged import Judged, with_all, worse
 from .seam import (
     CRASHED,
     FAILED,
@@ -84,6 +85,7 @@ class Performance:
         self._report: Optional[Report] = None
         self._crash: tuple[str, Optional[Report]] = "", None
         """The last signal, and the report of where it came."""
+        self._judged = Judged()
         self._why = ""
         """Why there is no report."""
         self._signals = 0
@@ -159,8 +161,8 @@ class Performance:
             if kind is not None:
                 self._hits += seen.kind == kind
                 return self._hits >= self._order.hits
-            if self._report is None and seen.kind == INTERPRETER and seen.call:
-                self._report = self._inspected()
+            if seen.call and seen.kind in (INTERPRETER, RETURNED):
+                self._judge(seen.call.watch)
             looks.at(seen)
             return False
 
@@ -209,10 +211,16 @@ class Performance:
         pc = locator.memory.registers().get(locator.arch.pc)
         return pc is not None and locator.block_at(pc) is not None
 
+    def _judge(self, watch: Watch) -> None:
+        """Looked at from within a hit of a call through a block: the first like it."""
+        broken = self._report is not None and self._report.verdict == "broken"
+        if not broken and self._judged.is_new(watch):
+            self._report = worse(self._report, self._inspected())
+
     def _shows_why(self) -> bool:
         """Looked at from within a hit of a call that went wrong."""
         if self._report is None or self._report.verdict != "broken":
-            self._report = self._inspected() or self._report
+            self._report = worse(self._inspected(), self._report)
         return self._report is not None and self._report.verdict == "broken"
 
     def _progress(self, events: Sequence[Event]) -> None:
@@ -278,7 +286,10 @@ class Performance:
             return Outcome(state, f"{said}; {why}", None)
         if self._order.place and state == CRASHED:
             said = f"{said}; {self._not_enough()}"
-        return Outcome(state, said, with_trace(report, trace) if trace else report)
+        if self._tracer and not self._order.place:
+            report = with_all(report, self._tracer.watches)
+        report = with_trace(report, trace) if trace else report
+        return Outcome(state, said, report)
 
     def _not_enough(self) -> str:
         place, wanted = self._order.place, self._order.hits

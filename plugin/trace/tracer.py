@@ -161,6 +161,11 @@ class Tracer:
         """The block in which a call goes round for ever."""
         return self._follower.round_for_ever
 
+    @property
+    def watches(self) -> "list[plan.Watch]":
+        """Every block that is under watch."""
+        return list(self._follower.watches.values())
+
     def finish(self, ended: str) -> Trace:
         """The whole trace. Whatever still waits for its words gets them first."""
         self._runner.close()

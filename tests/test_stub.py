@@ -133,3 +133,24 @@ def test_no_difference(session: Session) -> None:
     assert re.search(
         r"\d differences? to .*marked ≠", session.run("thunk-compare").output
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "claim"), [("none", ""), ("callee-saved", "R10"), ("+no67", "R4")]
+)
+def test_what_the_rows_of_a_comparison_do_not_show(
+    gdb: Session, fault: str, claim: str
+) -> None:
+    """Nothing that is broken is without a difference."""
+    gdb.load("homing", fault, "3", arch="aarch64")
+    gdb.go_on_to("header")
+    text = " ".join(gdb.run("thunk-compare").output.split())
+    column = gdb.json("thunk-compare")["this thunk"]
+    assert column["claims that fail"] == (claim or "none")
+    assert ("no difference to ARM64 Windows" in text) == (not claim)
+    if fault == "callee-saved":
+        assert "no difference in these rows to ARM64 Windows" in text
+        assert "is `ldr x19, [x0, #40]`, emitted is `ldr x2, [x0, #40]`" in text
+        assert "R10 fails: 0x" in text and "ldr x19" in column["instructions"]
+    if not claim:
+        assert column["instructions"] == "as emitted"

@@ -5,11 +5,20 @@ patterns, which are proved in the same way.
 """
 
 import json
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Optional
 
 from ..arch import ANCHOR, ARCHES, Arch
-from ..arch.decode import Instruction
-from ..chakra.patterns import PATTERNS, pattern_block
+from ..arch.decode import LONGEST, Instruction, decode
+from ..chakra.patterns import (
+    EXAMPLE_OFFSETS,
+    PATTERNS,
+    emitted,
+    pattern_block,
+    pattern_of,
+)
+from ..chakra.thunk import Thunk
 from ..checklist import Assessment
 from ..checklist.model import FAIL
 from ..proof import Facts, prove
@@ -29,6 +38,8 @@ ROWS = (
     "control flow",
     "epilogue",
 )
+
+JUMPS = ("br", "jmp")
 
 
 def cells(facts: Facts) -> dict[str, str]:
@@ -140,7 +151,65 @@ def _columns(a: Assessment) -> list[tuple[str, dict[str, str]]]:
 
 
 def to_json(a: Assessment) -> str:
-    return json.dumps({title: column for title, column in _columns(a)}, indent=2)
+    columns = dict(_columns(a))
+    columns["this thunk"]["claims that fail"] = ", ".join(_failing(a)) or "none"
+    known = pattern_of(a.convention.name) is not None
+    same = "as emitted" if known else "the emitter knows no such convention"
+    columns["this thunk"]["instructions"] = _changed(a) or same
+    return json.dumps(columns, indent=2)
+
+
+def _failing(a: Assessment) -> dict[str, str]:
+    """Claims that the block breaks, whatever its cells say, with what decides each."""
+    skipped = {"R3", "R4"} if a.asm else set()
+    if not a.convention.anchored:
+        skipped.add("R11")
+    return {
+        name: finding.evidence[0] if finding.evidence else ""
+        for name, finding in a.facts.claims.items()
+        if finding.holds is False and name not in skipped
+    }
+
+
+def _changed(a: Assessment) -> str:
+    """The first instruction that the emitter would have made another, where it knows
+    the convention; constants that it fills in are no difference."""
+    facts, thunk = a.facts, a.thunk
+    if pattern_of(a.convention.name) is None:
+        return ""
+    offsets, target = facts.offsets or EXAMPLE_OFFSETS, facts.interpreter or 0
+    code = emitted(thunk, a.convention.name, offsets, target)
+    for first, last in ((0, JUMPS), (thunk.epilogue, ("ret",))):
+        ours = _run(thunk.code, first, last, thunk)
+        theirs = _run(code, first, last, thunk)
+        for mine, other in zip_longest(ours, theirs):
+            if mine is None or other is None or _shape(mine) != _shape(other):
+                words = [_text(one) if one else "nothing" for one in (mine, other)]
+                place = (mine or other or ours[-1]).address
+                return f"{place:#x} is `{words[0]}`, emitted is `{words[1]}`"
+    return ""
+
+
+def _run(
+    code: bytes, first: int, last: Sequence[str], thunk: Thunk
+) -> list[Instruction]:
+    """Instructions up to one of these."""
+    found: list[Instruction] = []
+    at = first
+    while at < thunk.size and not (found and found[-1].mnemonic in last):
+        insn = decode(code[at : at + LONGEST], thunk.address + at, thunk.arch)
+        if insn is None:
+            break
+        found.append(insn)
+        at += len(insn.code)
+    return found
+
+
+def _shape(insn: Instruction) -> str:
+    """Its text, without a constant that is filled in."""
+    filled = insn.mnemonic.startswith("mov") or insn.mnemonic == "cmp"
+    constant = filled and any(o.kind == "imm" for o in insn.operands)
+    return _text(insn).rpartition(",")[0] if constant else _text(insn)
 
 
 def render(a: Assessment, style: Style, everything: bool = False) -> str:
@@ -151,15 +220,27 @@ def render(a: Assessment, style: Style, everything: bool = False) -> str:
         _table(page, this, other)
         page.gap()
     differences = sum(this[1][name] != patterns[0][1][name] for name in ROWS)
-    page.text("", _differences(differences, patterns[0][0]))
+    same = not _changed(a) and not _failing(a)
+    page.text("", _differences(differences, patterns[0][0], same))
+    if not differences:
+        _page_more(page, a)
     if not everything:
         page.text("", ("(thunk-compare --all: the other conventions too)", "dim"))
     return page.render()
 
 
-def _differences(count: int, title: str) -> str:
+def _page_more(page: Page, a: Assessment) -> None:
+    """What the rows do not show."""
+    changed = _changed(a)
+    if changed:
+        page.wrapped("", f"an instruction is another: {changed}", COLOURS[FAIL])
+    for name, text in _failing(a).items():
+        page.wrapped("", f"{name} fails: {text}", COLOURS[FAIL])
+
+
+def _differences(count: int, title: str, same: bool) -> str:
     if not count:
-        return f"no difference to {title}"
+        return f"no difference {'' if same else 'in these rows '}to {title}"
     return f"{count} difference{'s' if count > 1 else ''} to {title}, each marked ≠"
 
 

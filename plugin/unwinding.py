@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Callable, NamedTuple, Optional, Union
 
 from .chakra.locate import Locator
-from .chakra.stack import JsFrame, Walker
+from .chakra.stack import JsFrame, Proved, Walker
 from .chakra.thunk import Thunk
-from .checklist.assess import fitting
-from .proof import Facts
+from .checklist.assess import fitting, is_asm
+from .proof import Facts, Offsets
 from .proof.state import State
 from .proof.values import Entry, Slot, Value
 from .target import MASK64, Memory, ThunkError
@@ -112,8 +112,8 @@ class Unwinding:
             return None
         if facts.offsets is None:
             return None
-        walker = Walker(self._memory, self._locator, facts.offsets)
-        layout = walker.layout(entry_sp + offset)
+        walker = self._walker(facts.offsets)
+        layout = walker.layout(entry_sp + offset, walker.proved(facts.thunk).asm)
         return Shown(frame.pc, layout.call_text) if layout.function else None
 
     def _behind(
@@ -128,10 +128,17 @@ class Unwinding:
         right = own is not None and self._seen(own) == caller
         if caller is None or offsets is None or right:
             return [], following
-        walker = Walker(self._memory, self._locator, offsets)
+        walker = self._walker(offsets)
         if walker.places.kind(caller.pc)[0] != "native":
             return [], following
         return self._by_chain(walker, caller, following)
+
+    def _walker(self, offsets: Offsets) -> Walker:
+        def prover(thunk: Thunk) -> Proved:
+            facts = proved(self._memory.os, thunk)
+            return Proved(facts, is_asm(self._memory, facts))
+
+        return Walker(self._memory, self._locator, offsets, prover)
 
     def _by_chain(
         self, walker: Walker, caller: Seen, following: int

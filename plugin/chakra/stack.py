@@ -4,12 +4,13 @@ An interpreted frame is known by its return address into a stub, and its layout 
 frame pointer of the header (JavascriptCallStackLayout::FromFramePointer); a jitted one
 by the layout at its frame pointer, if that is confirmed. On x64 Windows there is no
 chain: return addresses on the stack count where the function they lead to owns the
-stub. Whatever ends the walk is said.
+stub, and are sure where the debugger's own frames have them. Whatever ends the walk is
+said.
 """
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ..arch import ANCHOR, WORD
 from ..local import Local
@@ -17,6 +18,7 @@ from ..proof import Facts, Offsets
 from ..target import MASK64, PAGE, Memory, ThunkError
 from .layout import Layout, read_layout
 from .locate import MAX_FRAME_STEP, Locator
+from .objects import Function
 from .thunk import Thunk
 
 MAX_RECORDS = 1 << 20
@@ -28,6 +30,9 @@ STACK_BASE = 8
 """Offset of a Windows thread's stack base in its TEB, to which gs points."""
 MAX_STACK = 64 << 20
 """Bytes of a stack that are looked through at the most."""
+MAX_UNWOUND = 1 << 14
+"""Frames of the debugger's own that are asked for at the most."""
+LEFT_OVER = "left on the stack, may be over"
 FIRST_ADDRESS = 0x1000
 """Whatever a program's first function finds in FP, it is no address."""
 
@@ -52,6 +57,8 @@ class JsFrame:
     layout: Optional[Layout] = None
     symbol: Optional[str] = None
     """Where pc is in a native one, once it was asked for."""
+    doubt: str = ""
+    """Why it may be no frame."""
 
     @property
     def problems(self) -> list[str]:
@@ -129,8 +136,43 @@ def _astray(record: int, saved: int) -> str:
     return f"the frame chain leaves the stack at {record:#x}: {saved:#x}"
 
 
+def _from_slot(facts: Facts) -> Optional[int]:
+    """From the stub's return address on the stack to the layout."""
+    call, distance = facts.call, facts.layout_from_entry
+    if call is None or call.state.sp is None or distance is None:
+        return None
+    return WORD - call.state.sp + distance
+
+
 def _packed(value: int) -> bytes:
     return value.to_bytes(WORD, "little")
+
+
+class Proved(NamedTuple):
+    """A block as the proof has it, and whether it calls the asm.js interpreter."""
+
+    facts: Facts
+    asm: bool
+
+
+class Unwound:
+    """Where the debugger's own unwinder has return addresses on the stack."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._slots: dict[int, int] = {}
+        self._limit = 32
+        self._top, self._over = 0, False
+
+    def has(self, place: int, value: int) -> bool:
+        """Few are asked for first: each may cost."""
+        while self._top <= place and not self._over:
+            frames = self._memory.frames(self._limit)
+            self._over = len(frames) < self._limit or self._limit >= MAX_UNWOUND
+            self._slots = {frame.sp - WORD: frame.pc for frame in frames[1:]}
+            self._top = frames[-1].sp if frames else 0
+            self._limit *= 4
+        return self._slots.get(place) == value
 
 
 class Places:
@@ -168,6 +210,7 @@ class Walker:
         memory: Memory,
         locator: Locator,
         offsets: Offsets,
+        prover: Callable[[Thunk], Proved],
         shown: Optional[int] = None,
     ) -> None:
         """`shown`: arguments of a call that are decoded."""
@@ -177,6 +220,13 @@ class Walker:
         self.shown = shown or SHOWN_ARGS
         self.reader = StackReader(memory, locator.local)
         self.places = Places(locator)
+        self._prover = prover
+        self._proved: dict[int, Proved] = {}
+
+    def proved(self, thunk: Thunk) -> Proved:
+        if thunk.address not in self._proved:
+            self._proved[thunk.address] = self._prover(thunk)
+        return self._proved[thunk.address]
 
     def chain(self, start: int, skip: Container[int] = ()) -> Iterator[Record]:
         """Frame records upwards from a frame pointer; the last word is `why`.
@@ -207,8 +257,27 @@ class Walker:
             record = saved
         self.why = f"more than {MAX_RECORDS} frames"
 
-    def layout(self, address: int) -> Layout:
-        return read_layout(self.memory, address & MASK64, self.offsets, self.shown)
+    def layout(self, address: int, asm: bool = False) -> Layout:
+        return read_layout(self.memory, address & MASK64, self.offsets, self.shown, asm)
+
+    def _of_stub(self, thunk: Thunk, back: int, fp: int) -> Layout:
+        """Of a call that returns into a stub, by the header's frame pointer. A stub is
+        one function's alone: the layout of another is not this call's."""
+        facts, asm = self.proved(thunk)
+        if facts.fp_at_call is None or facts.layout_from_entry is None:
+            why = "the header sets no frame pointer: the layout is not known here"
+            return Layout((fp + ANCHOR) & MASK64, problems=[why])
+        layout = self.layout(fp - facts.fp_at_call + facts.layout_from_entry, asm)
+        number, function = thunk.returning_stub(back), layout.function
+        if function is None or number is None or self._owns(facts, function, number):
+            return layout
+        name, stub = function.name or "the function there", thunk.stub_address(number)
+        why = f"no layout of this call: {name} has another stub than {stub:#x}"
+        return Layout(layout.address, layout.function_address, problems=[why])
+
+    @staticmethod
+    def _owns(facts: Facts, function: Function, number: int) -> bool:
+        return facts.goal(function.stub) == facts.thunk.stub_address(number)
 
     def frames(self, start: int, native: bool = True) -> Iterator[JsFrame]:
         """Every frame of a chain, from the innermost on; the native ones if wanted.
@@ -218,9 +287,9 @@ class Walker:
         """
         passed: set[int] = set()
         for record in self.chain(start, passed):
-            kind, _ = self.places.kind(record.back)
-            if kind == "stub":
-                layout = self.layout(record.saved + ANCHOR)
+            kind, thunk = self.places.kind(record.back)
+            if thunk:
+                layout = self._of_stub(thunk, record.back, record.saved)
                 yield JsFrame("interpreted", record.back, record.saved, layout)
                 continue
             if kind == "native" and not native:
@@ -239,20 +308,24 @@ class Walker:
 
     def left_over(self, facts: Facts, sp: int) -> Iterator[JsFrame]:
         """Frames of a stack without chain: slots whose function owns their stub."""
-        call, distance = facts.call, facts.layout_from_entry
-        if call is None or call.state.sp is None or distance is None:
+        if _from_slot(facts) is None:
             self.why = "the header's stack frame is not known"
             return
         self.why = "the stack ends"
-        from_slot = WORD - call.state.sp + distance
+        unwound = Unwound(self.memory)
         for place, value in self._candidates(sp):
-            kind, thunk = self.places.kind(value)
+            _, thunk = self.places.kind(value)
             number = thunk.returning_stub(value) if thunk else None
-            if kind != "stub" or thunk is None or number is None:
+            if thunk is None or number is None:
                 continue
-            layout = self.layout(place + from_slot)
-            if layout.function and layout.function.stub == thunk.stub_address(number):
-                yield JsFrame("interpreted", value, None, layout)
+            own, asm = self.proved(thunk)
+            from_slot = _from_slot(own)
+            if from_slot is None:
+                continue
+            layout = self.layout(place + from_slot, asm)
+            if layout.function and self._owns(own, layout.function, number):
+                doubt = "" if unwound.has(place, value) else LEFT_OVER
+                yield JsFrame("interpreted", value, None, layout, doubt=doubt)
 
     def _candidates(self, sp: int) -> Iterator[tuple[int, int]]:
         """(place, word) of the stack's words that may be return addresses into stubs:

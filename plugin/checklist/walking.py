@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Optional
 
-from ..arch import ANCHOR
+from ..chakra.layout import Layout
 from ..chakra.locate import Locator
-from ..chakra.stack import JsFrame, Walk, Walker
-from ..target import Memory
-from .assess import Assessment
+from ..chakra.stack import LEFT_OVER, JsFrame, Proved, Walk, Walker
+from ..chakra.thunk import Thunk
+from ..target import MASK64, Memory
+from .assess import Assessment, is_asm, prove_block
+
+UNSTORED = "its layout is not stored yet"
 
 
 def walk_calls(
@@ -24,7 +27,12 @@ def walk_calls(
     if offsets is None:
         result.ended = "the header's loads do not tell the engine's offsets"
         return result
-    walker = Walker(a.memory, Locator(a.memory, a.arch), offsets, shown)
+
+    def prover(thunk: Thunk) -> Proved:
+        facts = prove_block(a.memory, thunk)
+        return Proved(facts, is_asm(a.memory, facts))
+
+    walker = Walker(a.memory, Locator(a.memory, a.arch), offsets, prover, shown)
     found = _frames(a, walker, native)
     scripts = 0
     for frame in found:
@@ -38,27 +46,50 @@ def walk_calls(
 
 
 def _frames(a: Assessment, walker: Walker, native: bool) -> Iterator[JsFrame]:
-    """The call in hand first, if no frame record holds it yet; then the chain."""
+    """The call in hand first, if nothing on the stack holds it yet; then the others."""
     registers = a.memory.registers()
     missing = [name for name in (a.arch.pc, a.arch.sp) if name not in registers]
     if missing:
         walker.why = f"{' and '.join(missing)} of this thread are not known"
         return
+    walker.why = ""
+    hand = _in_hand(a, walker)
+    if hand:
+        yield hand
+    outside = hand is None or bool(hand.doubt)
+    entry_sp = None if outside else a.call.entry_sp
     if not a.convention.anchored:
-        walker.why = ""
-        yield from walker.left_over(a.facts, registers[a.arch.sp])
+        sp = registers[a.arch.sp] if entry_sp is None else entry_sp
+        yield from walker.left_over(a.facts, sp)
         return
-    start = registers.get(a.arch.fp, 0)
-    inside = a.found.at is not None
-    fresh = a.found.back is not None and a.found.back.frame is None
-    if (inside or fresh) and a.call.layout is not None:
-        pc = registers[a.arch.pc]
-        yield JsFrame("interpreted", pc, None, walker.layout(a.call.layout))
-        state = a.facts.call.state if a.facts.call else None
-        anchored = a.facts.fp_at_call is not None and state is not None
-        if anchored and not _before_frame(a):
-            start = a.call.layout - ANCHOR
+    start, fp = registers.get(a.arch.fp, 0), a.facts.fp_at_call
+    if entry_sp is not None and fp is not None and not _before_frame(a):
+        start = (entry_sp + fp) & MASK64
     yield from walker.frames(start, native)
+
+
+def _in_hand(a: Assessment, walker: Walker) -> Optional[JsFrame]:
+    """The call whose block the thread is in, or whose interpreter has just begun."""
+    back, registers = a.found.back, a.memory.registers()
+    fresh = back is not None and back.frame is None
+    if not a.convention.anchored and back is not None:
+        # Deeper in the interpreter its return address is one of those on the stack.
+        fresh = back.slot == registers[a.arch.sp]
+    if a.call.layout is None or not (fresh or a.found.at is not None):
+        return None
+    layout, pc = walker.layout(a.call.layout, a.asm), registers[a.arch.pc]
+    if a.left_over and a.found.stub is not None:
+        pc = a.thunk.behind_call(a.found.stub)
+    if a.function and layout.function is None and _in_header(a):
+        layout = Layout(
+            layout.address, a.function.address, a.function, problems=[UNSTORED]
+        )
+    doubt = LEFT_OVER if a.left_over else ""
+    return JsFrame("interpreted", pc, None, layout, doubt=doubt)
+
+
+def _in_header(a: Assessment) -> bool:
+    return a.found.at is not None and a.found.at < a.thunk.first_stub
 
 
 def _before_frame(a: Assessment) -> bool:

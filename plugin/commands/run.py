@@ -8,6 +8,7 @@ from typing import Any, Optional
 from ..chakra.layout import MAX_SHOWN, Words, read_layout
 from ..chakra.locate import Locator, known_blocks
 from ..checklist import assess
+from ..checklist.assess import is_asm, prove_block
 from ..checklist.listing import listed
 from ..checklist.walking import walk_calls
 from ..inspection import find_thunk, function_at, inspect, locator_for
@@ -62,16 +63,26 @@ class Layout(Command):
         address, words = _address(options.expression, session), None
         if address is None:
             address, words = _layout_here(memory)
-        limit, offsets = ARGUMENTS.number or MAX_SHOWN, _offsets(locator_for(memory))
-        (words or memory).read(address, 16)
-        layout = read_layout(memory, address, offsets, limit, words=words)
+        there: Words = words or memory
+        there.read(address, 16)
+        limit = ARGUMENTS.number or MAX_SHOWN
+        locator = locator_for(memory)
+        asm = _is_asm(locator, there.word(address))
+        offsets = _offsets(locator)
+        layout = read_layout(memory, address, offsets, limit, asm, words)
         if options.json:
             import json
 
             return json.dumps(layout_dict(layout), indent=2)
-        return render_layout(
-            layout, layout_words(layout, words or memory), session.style()
-        )
+        return render_layout(layout, layout_words(layout, there), session.style())
+
+
+def _is_asm(locator: Locator, function: int) -> bool:
+    """Whether a function is called through asm.js thunks, whose layouts have no
+    callInfo."""
+    thunk = locator.of_function(function)
+    memory = locator.memory
+    return thunk is not None and is_asm(memory, prove_block(memory, thunk))
 
 
 def _layout_here(memory: Memory) -> "tuple[int, Words]":

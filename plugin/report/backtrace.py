@@ -36,6 +36,7 @@ def _entry(number: int, frame: JsFrame) -> "dict[str, Any]":
         "pc": hexed(frame.pc),
     }
     if frame.layout:
+        entry["doubt"] = frame.doubt or None
         entry["layout"] = layout_dict(frame.layout)
     else:
         entry["symbol"] = frame.symbol
@@ -53,7 +54,12 @@ def render(result: Walk, style: Style) -> str:
             continue
         kind = "" if frame.kind == "interpreted" else f"  [{frame.kind}]"
         kind = f"{_position(frame)}{kind}"
+        if frame.doubt:
+            kind += f"  {frame.doubt}"
         text = frame.layout.call_text
+        if frame.layout.call_info is None and frame.layout.function:
+            # asm.js, or a layout that is not stored yet.
+            text = f"{text[:-2]}(…)"
         room = style.width - len(label) - len(f"  {frame.layout.address:#x}{kind}")
         if len(text) > room:
             text = text[: room - 1] + "…"

@@ -13,11 +13,17 @@ from .text import COLOURS
 def layout_words(layout: Layout, memory: Words) -> list[StackWord]:
     """function, callInfo and the args that were decoded, each with what it is."""
     found: list[StackWord] = []
-    for address, value in words(memory, layout.address, 2 + len(layout.args)):
+    count = 1 if _is_asm(layout) else 2 + len(layout.args)
+    for address, value in words(memory, layout.address, count):
         place = address - layout.address
         role, comment, wrong = _describe(layout, place)
         found.append(StackWord(place, address, value, role, "", comment, wrong))
     return found
+
+
+def _is_asm(layout: Layout) -> bool:
+    """Nothing is wrong, and there is no callInfo: there is none to be had."""
+    return layout.call_info is None and layout.looks_sound
 
 
 def _describe(layout: Layout, place: int) -> "tuple[str, str, bool]":
@@ -41,6 +47,8 @@ def render_layout(layout: Layout, words: Sequence[StackWord], style: Style) -> s
     page = Page(style)
     good = layout.looks_sound
     verdict = layout.call_text if good else "this is no sound layout"
+    if _is_asm(layout):
+        verdict = f"{verdict[:-2]}(…)  asm.js: no callInfo, args are not decoded"
     page.wrapped("layout", f"{layout.address:#x}  {verdict}")
     for problem in layout.problems:
         page.wrapped("", problem)

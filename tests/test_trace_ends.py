@@ -160,6 +160,8 @@ def test_a_file_that_cannot_be_written(session: Session) -> None:
 PROGRAM = r"""
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 volatile int n;
 __attribute__((noinline)) void ready(void) { n = 1; }
@@ -173,6 +175,8 @@ int main(int argc, char **argv)
         sigprocmask(SIG_BLOCK, &all, 0);
     pthread_create(&thread, 0, sleeps, 0);
     ready();
+    if (argc > 1 && !strcmp(argv[1], "yield"))
+        for (;;) syscall(SYS_sched_yield);
     if (argc > 1)
         for (;;) n++;
     pause();
@@ -183,7 +187,8 @@ int main(int argc, char **argv)
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Waits, or with an argument spins; with two it keeps all signals waiting."""
+    """Waits; with an argument spins, or yields again and again; with two it keeps all
+    signals waiting."""
     folder = tmp_path_factory.mktemp("hangs")
     source = folder / "hangs.c"
     source.write_text(PROGRAM)
@@ -213,6 +218,13 @@ def test_a_program_that_does_not_end(
     assert "time" in document["ended"] and document["calls"] == 0
     # No interrupt of ours is left: it would stop the process at once.
     assert not args or stops_only_when_asked(session)
+
+
+def test_a_program_that_comes_back_to_a_system_call(gdb: Session, program: str) -> None:
+    """It spins, and every look finds it where one that waits would be."""
+    start(gdb, program, "yield")
+    text = trace(gdb, "--timeout 0.3")["hang"]["text"]
+    assert "it waits, or calls it again and again" in text
 
 
 def test_a_program_that_keeps_signals_waiting(gdb: Session, program: str) -> None:

@@ -19,6 +19,8 @@ PAUSE = 0.05
 DEPTH = 64
 """Frames in which the interpreter is looked for."""
 SYSTEM_CALLS = {"aarch64": (bytes.fromhex("010000d4"),), "x86_64": (b"\x0f\x05",)}
+AT_CALL = "is at a system call at every look: it waits, or calls it again and again"
+"""A loop round a call that comes back at once spends nearly all of its time there."""
 INTERPRETS = "Js::InterpreterStackFrame::"
 
 
@@ -131,7 +133,7 @@ def _waiting(
     for code in SYSTEM_CALLS[memory.arch]:
         try:
             if memory.read(pc - len(code), len(code)) == code:
-                text = f"waits in a system call: {samples[0].where}"
+                text = f"{AT_CALL}: {samples[0].where}"
                 return Hang("waiting", text, (), samples)
         except ThunkError:
             continue

@@ -87,7 +87,7 @@ class Hang:
     """Where a process that did not end in time spends it."""
 
     kind: str
-    """`thunk`, `interpreter`, `native`, `waiting` (in a system call), or `unknown`."""
+    """`thunk`, `interpreter`, `native`, `waiting` (at a system call), or `unknown`."""
     text: str
     """One sentence."""
     instructions: Sequence[str] = ()

@@ -260,6 +260,16 @@ def test_a_break_that_is_never_reached(console: Console, debugger: str) -> None:
 
 
 @BOTH
+def test_a_break_where_nothing_is(
+    console: Console, programs: Dict[str, Path], debugger: str
+) -> None:
+    words = ("run", "--debugger", debugger, "--break", "0x10")
+    answer = console(*words, programs["x86_64"], "exit", 3)
+    assert answer.returncode == 4
+    assert "nothing is at 0x10 when the program starts" in one_line(answer)
+
+
+@BOTH
 def test_the_engine(console: Console, debugger: str) -> None:
     host, library = need(ENGINE / "engine_host"), ENGINE / "libChakraCore.so"
     words = ("run", "--debugger", debugger, host, "--no-jit", library)

@@ -133,8 +133,15 @@ class Performance:
         self._runner.drop_names()
         if address is None:
             self._runner.add_names([place])
-        else:
-            self._runner.add(Point("place", address, ()))
+            return
+        try:
+            self._runner.read(address, 1)
+        except ThunkError:
+            text = f"nothing is at {address:#x} when the program starts"
+            raise ThunkError(
+                f"{text}: give an address that is there, or a name"
+            ) from None
+        self._runner.add(Point("place", address, ()))
 
     def _address(self, place: str) -> Optional[int]:
         if place[:1].isdigit():

@@ -49,6 +49,7 @@ class FakeRunner:
         """What ends each run; None: the time that it was given."""
         self.limits: List[float] = []
         """Seconds that each run was given."""
+        self.signalled = True
         self.passed = 0
         """Signals that the process was to have."""
 
@@ -81,8 +82,9 @@ class FakeRunner:
     def target(self) -> Target:
         return self._target
 
-    def pass_on(self) -> None:
-        self.passed += 1
+    def pass_on(self) -> bool:
+        self.passed += self.signalled
+        return self.signalled
 
     def thread(self) -> int:
         return 1
@@ -190,15 +192,20 @@ def test_a_stop_that_nobody_asked_for_is_the_programs(
     assert runner.passed == 1
 
 
-@pytest.mark.parametrize("reason", UNASKED)
-def test_one_signal_after_the_other(now: Now, reason: str) -> None:
-    """Nothing is broken, and nothing is known of the calls that did not come."""
+@pytest.mark.parametrize(
+    ("reason", "signals"),
+    [*((reason, inside.MAX_SIGNALS) for reason in UNASKED), (points.ELSEWHERE, 0)],
+)
+def test_what_ends_before_the_program(now: Now, reason: str, signals: int) -> None:
+    """One signal after the other, or what is none. Nothing is broken, and nothing is
+    known of the calls that did not come."""
     runner = FakeRunner(now, BASE)
-    runner.stops = [Stop(reason, "a signal")] * (inside.MAX_SIGNALS + 1)
+    runner.signalled = bool(signals)
+    runner.stops = [Stop(reason, "a stop")] * (signals + 1)
     performance = inside.Performance(Order(None, 0, LONG, "nowhere"), runner, print)
     performance._inspected = lambda: Report(  # type: ignore[method-assign]
         "aarch64", "linux", "gdb", None, {}, [], verdict="sound"
     )
     outcome = performance.outcome()
-    assert outcome.said.startswith("a signal") and runner.passed == inside.MAX_SIGNALS
+    assert outcome.said.startswith("a stop") and runner.passed == signals
     assert status_of(outcome, None) == UNREACHED

@@ -281,8 +281,9 @@ class GdbRunner:
             return
         self._stop = Stop(EXITED, f"ended by {_exit_signal()}", normal=False)
 
-    def pass_on(self) -> None:
+    def pass_on(self) -> bool:
         self._passed = self._kept
+        return bool(self._passed)
 
     def target(self) -> GdbTarget:
         if gdb.selected_thread() is None:

@@ -35,6 +35,7 @@ from ..trace.points import (
 )
 from .reader import Reader
 from .registers import Registers
+from .signals import passing
 from .target import LldbTarget, machine
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, {{}})"
@@ -204,7 +205,9 @@ class LldbRunner:
         self._debugger.SetAsync(False)
         _running.append(self)
         try:
-            with limited(deadline, self._interrupt), self._passing():
+            passed_on, self._passed = self._passed, 0
+            passing_on = passing(self._process, passed_on)
+            with limited(deadline, self._interrupt), passing_on:
                 error = self._continue()
                 while error.Success() and self._stopped_for_nothing():
                     error = self._continue()
@@ -228,22 +231,9 @@ class LldbRunner:
             self._process.SetSelectedThreadByIndexID(self._thread)
         return stop
 
-    def pass_on(self) -> None:
+    def pass_on(self) -> bool:
         self._passed = self._kept
-
-    @contextlib.contextmanager
-    def _passing(self) -> Iterator[None]:
-        """lldb keeps signals that it suppresses as it goes on, and no others."""
-        number, self._passed = self._passed, 0
-        signals = self._process.GetUnixSignals()
-        suppressed = number and signals.GetShouldSuppress(number)
-        if suppressed:
-            signals.SetShouldSuppress(number, False)
-        try:
-            yield
-        finally:
-            if suppressed:
-                signals.SetShouldSuppress(number, True)
+        return bool(self._passed)
 
     def holds(self) -> bool:
         """lldb-server gives registers that it could not read as 0xcccccccccccccccc."""

@@ -18,7 +18,6 @@ from ..trace.plan import NAMES, Watch
 from ..trace.points import (
     AT_POINT,
     BY_NAME,
-    ELSEWHERE,
     EXITED,
     INTERRUPTED,
     SIGNALLED,
@@ -56,8 +55,6 @@ LATE = 1.0
 """Seconds after such a look in which an interrupt may still be its own."""
 MAX_SIGNALS = 64
 """Signals of the program that are looked at: an engine may live by them."""
-UNASKED = (SIGNALLED, INTERRUPTED, ELSEWHERE)
-"""Stops that are the program's own affair: by a signal, a trap included."""
 Say = Callable[[str], None]
 
 
@@ -245,17 +242,21 @@ class Performance:
             return self._answer(CRASHED, stop.said)
         if stop.reason == TIME_UP:
             return self._hung(f"still running after {self._order.timeout:g} s")
-        if stop.reason in UNASKED and self._signals < MAX_SIGNALS:
+        if self._signals < MAX_SIGNALS and self._is_its_own(stop):
             # The program gets its signal, and may live by it. If not, it died here.
             self._signals += 1
             if stop.reason != INTERRUPTED:
                 broken = self._report is not None and self._report.verdict == "broken"
                 self._crash = stop.said, self._report if broken else self._inspected()
-            self._runner.pass_on()
             return None
         # One signal too many, or what nobody can go on from.
         self._report = self._inspected() or self._crash[1] or self._report
         return self._answer(CRASHED if self._report else FAILED, stop.said)
+
+    def _is_its_own(self, stop: Stop) -> bool:
+        """Whether a stop is the program's own affair: by a signal, a trap included."""
+        signalled = self._runner.pass_on() or stop.reason == SIGNALLED
+        return signalled or stop.reason == INTERRUPTED
 
     def _report_of_crash(self, said: str) -> Optional[Report]:
         """Of where the signal came that ended it, unless that was outside of any call

@@ -111,9 +111,10 @@ class Runner(Protocol):
         `deadline` is a time of `time.monotonic`; past it the process is interrupted.
         """
 
-    def pass_on(self) -> None:
+    def pass_on(self) -> bool:
         """The process gets the signal that stopped it when it goes on, be it one that
-        debuggers keep for themselves, as they do SIGINT and SIGTRAP."""
+        debuggers keep for themselves, as they do SIGINT and SIGTRAP. Whether there is
+        one that it would not get otherwise."""
 
     def target(self) -> Target:
         """The process as it stands, at a hit too; ThunkError when it is gone."""

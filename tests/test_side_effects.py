@@ -314,7 +314,10 @@ EXECUTED = {
         *("show osabi", "info proc mappings", "info symbol {}", "info address {}"),
         *("maintenance info sections", "info program"),
     },
-    "gdb/runner.py": {"continue", "interrupt", "queue-signal 0", "info signals SIGINT"},
+    "gdb/runner.py": {
+        *("continue", "interrupt", "queue-signal 0", "info signals SIGINT"),
+        *("signal SIGINT", "signal SIGTRAP"),
+    },
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},
     "lldb/commands.py": {"{} --completion-type symbol {}", "{} {}"},
@@ -322,8 +325,8 @@ EXECUTED = {
 }
 """Every command that the plugin gives to a debugger. None of them runs code in the
 process but `continue`, which is what a trace is; `queue-signal 0` keeps from it what it
-was stopped by; scripted.py is loaded only into debuggers that a session of ours has
-started."""
+was stopped by, `signal` gives it what it has raised itself, in a session of ours only.
+scripted.py is loaded only into debuggers that a session of ours has started."""
 EVALUATED = {
     "gdb/target.py": {"${}"},
     "gdb/runner.py": {"${}"},

@@ -166,15 +166,14 @@ class GdbRunner:
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
         self._late = self._halted = False
-        go_on = f"signal {self._passed}" if self._passed else "continue"
-        self._kept = self._passed = ""
+        passed_on, self._kept, self._passed = self._passed, "", ""
         self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         self._running = True
         try:
             with resting(), limited(deadline, self._interrupt):
-                gdb.execute(go_on)
+                _go_on(passed_on)
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
@@ -301,13 +300,24 @@ class GdbRunner:
         self._points.clear()
 
 
+def _go_on(signal_name: str) -> None:
+    """With a signal that gdb had kept, or with what it passes by itself."""
+    if signal_name == "SIGINT":
+        gdb.execute("signal SIGINT")
+    elif signal_name == "SIGTRAP":
+        gdb.execute("signal SIGTRAP")
+    else:
+        gdb.execute("continue")
+
+
 def _exit_signal() -> str:
     """The one that ended the process. gdb has its number as the program's system does;
     another may have come before, and done nothing."""
+    number = gdb.convenience_variable("_exitsignal")
     try:
-        return signal.Signals(int(gdb.parse_and_eval("$_exitsignal"))).name
-    except (gdb.error, ValueError):
-        return "a signal"
+        return "a signal" if number is None else signal.Signals(int(number)).name
+    except ValueError:
+        return f"signal {int(number)}"
 
 
 def _stops(point: Any) -> int:

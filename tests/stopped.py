@@ -7,6 +7,7 @@ from reports import Document
 from thunk_inspect.inspection import inspect
 from thunk_inspect.report.as_json import to_dict
 from thunk_inspect.snapshot import SnapshotTarget
+from thunk_inspect.target import LINE
 
 WORD = 8
 NOP = 0xD503201F
@@ -46,6 +47,16 @@ class Stopped:
                 chunk["bytes"] = old.hex()
                 return
         raise AssertionError(f"{address:#x} is not in the snapshot")
+
+    def overwrite(self, address: int, data: bytes) -> None:
+        """Write, whatever of it was saved: that goes by lines."""
+        while data:
+            piece = data[: LINE - address % LINE]
+            try:
+                self.write(address, piece)
+            except AssertionError:
+                self.add(address, piece)
+            address, data = address + len(piece), data[len(piece) :]
 
     def put(self, address: int, value: int) -> None:
         self.write(address, value.to_bytes(WORD, "little"))

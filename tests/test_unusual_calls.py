@@ -219,7 +219,7 @@ def test_an_asm_interpreter_without_a_symbol(stopped: Opened, word: int) -> None
     call.put(call.layout() + WORD, word)
     call.set(rsi=word)
     code = bytes.fromhex("4889f8488b38488d7008").ljust(320, b"\x90")
-    call.write(interpreter, code)
+    call.overwrite(interpreter, code)
     report = call.report()
     assert not claims(report, "fail")
     assert claims(report, "unknown") >= {"R3", "R4", "R6", "R12"}

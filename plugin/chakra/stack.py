@@ -15,6 +15,7 @@ from typing import Callable, NamedTuple, Optional
 from ..arch import ANCHOR, WORD
 from ..local import Local
 from ..proof import Facts, Offsets
+from ..proof.values import Entry
 from ..target import MASK64, PAGE, Memory, ThunkError
 from .layout import Layout, read_layout
 from .locate import MAX_FRAME_STEP, Locator
@@ -134,6 +135,12 @@ def _astray(record: int, saved: int) -> str:
     if saved < record or saved % WORD:
         return f"the frame chain goes astray at {record:#x}: {saved:#x}"
     return f"the frame chain leaves the stack at {record:#x}: {saved:#x}"
+
+
+def _leaves_fp(facts: Facts) -> bool:
+    """Whether the interpreter gets the caller's frame pointer."""
+    fp = facts.thunk.arch.fp
+    return facts.call is not None and facts.call.state.get(fp) == Entry(fp)
 
 
 def _from_slot(facts: Facts) -> Optional[int]:
@@ -264,10 +271,17 @@ class Walker:
         """Of a call that returns into a stub, by the header's frame pointer. A stub is
         one function's alone: the layout of another is not this call's."""
         facts, asm = self.proved(thunk)
-        if facts.fp_at_call is None or facts.layout_from_entry is None:
+        if _leaves_fp(facts):
             why = "the header sets no frame pointer: the layout is not known here"
             return Layout((fp + ANCHOR) & MASK64, problems=[why])
-        layout = self.layout(fp - facts.fp_at_call + facts.layout_from_entry, asm)
+        at_call, from_entry, distance = (
+            facts.fp_at_call,
+            facts.layout_from_entry,
+            ANCHOR,
+        )
+        if at_call is not None and from_entry is not None:
+            distance = from_entry - at_call
+        layout = self.layout(fp + distance, asm)
         number, function = thunk.returning_stub(back), layout.function
         if function is None or number is None or self._owns(facts, function, number):
             return layout

@@ -216,8 +216,12 @@ class Performance:
         return pc is not None and locator.block_at(pc) is not None
 
     def _judge(self, watch: Watch) -> None:
-        """Looked at from within a hit of a call through a block: the first like it."""
+        """Looked at from within a hit of a call through a block: the first like it. Of
+        asm.js calls it is never known whether their args are right: their blocks count
+        only where they are broken."""
         broken = self._report is not None and self._report.verdict == "broken"
+        if self._report is not None and not watch.call_info:
+            return
         if not broken and self._judged.is_new(watch):
             self._report = worse(self._report, self._inspected())
 

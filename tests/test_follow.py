@@ -264,6 +264,38 @@ def test_an_entry_that_was_not_seen(name: str) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("deeper", [0, 0x200])
+def test_an_entry_that_was_not_seen_behind_an_exception(
+    name: str, arrives: bool, deeper: int
+) -> None:
+    """At the same SP as the call that the exception left, or above it: a debugger may
+    lose hits. Whatever the other call carries is not held against that one."""
+    process = Process(name)
+    here = process.sp
+    for sp in (here, here - deeper) if deeper else (here,):
+        process.entry(sp)
+        process.dispatch()
+        if arrives:
+            process.arrival()
+    process.sp = here
+    assert process.dispatch([0x10, 0x02000001, 0x20]) == []
+    assert not claims(process.arrival())
+    changed = {register: 7 for register in process.kept}
+    assert process.leave(**changed) == []
+    assert not claims(process.call())
+
+
+@EVERY
+def test_a_dispatch_that_is_told_twice(name: str) -> None:
+    process = Process(name)
+    process.entry()
+    assert len(process.dispatch()) == 1 and process.dispatch() == []
+    assert len(process.arrival()) == len(process.leave()) == 1
+    assert process.follower.strangers == 0
+
+
+@EVERY
 def test_the_same_function_again(name: str) -> None:
     process = Process(name)
     here = process.sp

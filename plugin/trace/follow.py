@@ -223,10 +223,28 @@ class Follower:
 
     def _dispatched(self, hit: Hit) -> list[Seen]:
         watch, stack = self.by_place.get(hit.point.address), self._stack(hit)
+        if watch is None or self._twice:
+            return []
+        self._leave(stack, self._entry_sp(watch, hit))
         call = stack[-1] if stack else None
         if call is None or call.watch is not watch or not self._at_dispatch(call, hit):
             return []
+        if call.target is not None or call.arrived:
+            # Another call is in its place, whose entry was not seen.
+            stack.pop()
+            return []
         return [self._seen(hit, call, judge.dispatched(call, hit))]
+
+    @staticmethod
+    def _leave(stack: "list[Call]", sp: Optional[int]) -> None:
+        """An exception took away the calls that entered below this SP."""
+        while sp is not None and stack and stack[-1].entry_sp < sp:
+            stack.pop()
+
+    def _entry_sp(self, watch: Watch, hit: Hit) -> Optional[int]:
+        """SP at the entry of the call that is at its dispatch."""
+        moved, sp = watch.facts.sp_at_dispatch, hit.values.get(self.arch.sp)
+        return None if moved is None or sp is None else (sp - moved) & MASK64
 
     def trapped(self, thread: int, pc: int) -> list[Seen]:
         """The process was stopped by itself: where no valid call gets, in the header
@@ -241,10 +259,7 @@ class Follower:
     def _at_dispatch(self, call: Call, hit: Hit) -> bool:
         """Whether SP is what the header makes of this call's. If not, it is the branch
         of a call whose entry was not seen."""
-        moved, sp = call.watch.facts.sp_at_dispatch, hit.values.get(self.arch.sp)
-        if moved is None or sp is None:
-            return True
-        return sp == (call.entry_sp + moved) & MASK64
+        return self._entry_sp(call.watch, hit) in (None, call.entry_sp)
 
     def _arrived(self, hit: Hit) -> list[Seen]:
         """The interpreter is called without a thunk as well: by

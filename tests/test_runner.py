@@ -131,6 +131,24 @@ def test_a_hit_stays_or_its_time_is_up(
     assert not Breakpoint.made
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_call_instructions_are_not_watched_with_several_threads(
+    module: Any, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """gdb 13 would forget hits of the block's first instruction for them."""
+    site = Point("call", 0x2000, ("rax",))
+    runner = module.GdbRunner()
+    for point in (POINT, site):
+        runner.add(point)
+    for number in range(1, threads + 1):
+        thread = types.SimpleNamespace(num=number)
+        monkeypatch.setattr(module.gdb, "selected_thread", lambda one=thread: one)
+        runner.run(lambda hit: True, None)
+    runner.run(lambda hit: True, None)
+    runner.add(site._replace(address=0x3000))
+    assert len(Breakpoint.made) == (3 if threads == 1 else 1)
+
+
 @pytest.mark.parametrize(
     "name", ["a\nb", "a\n\nb c d", "a b", "x\x1c\x85\u2028y", "x\ry"]
 )

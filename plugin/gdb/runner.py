@@ -15,6 +15,7 @@ from ..local import HELD, blocks, is_killed, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited, passed
+from ..trace.model import CALL
 from ..trace.points import (
     AT_POINT,
     BY_NAME,
@@ -71,6 +72,8 @@ class GdbRunner:
         self._running = False
         self._thread = 0
         """Of the last hit."""
+        self._several = False
+        """Whether more than one thread has hit a point."""
         self._pid = native_process()
         self._native = self._pid is not None
         self._halted = False
@@ -87,7 +90,7 @@ class GdbRunner:
 
     def add(self, point: Point) -> None:
         key = (point.kind, point.address)
-        if key not in self._points:
+        if key not in self._points and not (self._several and point.kind == CALL):
             reader = self._reader(point)
             self._points[key] = _Break(f"*{point.address:#x}", reader)
             self._addresses.add(point.address)
@@ -112,8 +115,7 @@ class GdbRunner:
             self._listening = False
             gdb.events.new_objfile.disconnect(self._look_for_names)
         for point in self._names:
-            with contextlib.suppress(gdb.error, RuntimeError):
-                point.delete()
+            self._delete(point)
         self._names.clear()
 
     def unknown_names(self) -> Sequence[str]:
@@ -133,7 +135,8 @@ class GdbRunner:
         def hit() -> bool:
             try:
                 thread = gdb.selected_thread()
-                self._thread = thread.num
+                if thread.num != self._thread:
+                    self._several, self._thread = self._thread != 0, thread.num
                 known = registers_at(thread, point.address) if self._native else {}
                 values = _values(names, known)
                 if aside and values.get(first) not in self._addresses:
@@ -163,6 +166,8 @@ class GdbRunner:
             raise ThunkError(NO_INTERRUPT)
         if deadline is not None and time.monotonic() >= deadline:
             return Stop(TIME_UP, "time is up")
+        if self._several:
+            self._drop_calls()
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
         self._late = self._halted = False
@@ -195,6 +200,14 @@ class GdbRunner:
         if stop.reason == TIME_UP:
             self._back_to(self._thread)
         return stop
+
+    def _drop_calls(self) -> None:
+        """A thread's step over a call instruction ends at a block's first one. If the
+        hit of another thread stops the process meanwhile, gdb 13 forgets that one: it
+        is worth more, and the return address tells the call as well."""
+        for key in [one for one in self._points if one[0] == CALL]:
+            self._delete(self._points.pop(key))
+            self._addresses.discard(key[1])
 
     def _is_killed(self) -> bool:
         """Whether what failed did so because there is no process any more, which gdb
@@ -295,9 +308,13 @@ class GdbRunner:
     def close(self) -> None:
         self.drop_names()
         for point in self._points.values():
-            with contextlib.suppress(gdb.error, RuntimeError):
-                point.delete()
+            self._delete(point)
         self._points.clear()
+
+    @staticmethod
+    def _delete(point: _Break) -> None:
+        with contextlib.suppress(gdb.error, RuntimeError):
+            point.delete()
 
 
 def _go_on(signal_name: str) -> None:

@@ -58,6 +58,11 @@ def fixture(arch: str) -> str:
     return need(BUILD / arch / "chakra_like")
 
 
+def ends() -> str:
+    """chakra_ends, for x86-64."""
+    return need(BUILD / "x86_64" / "chakra_ends")
+
+
 def variants(arch: str) -> List[List[str]]:
     """[convention, fault] of all that chakra_like can be on this machine."""
     emulator = [need("qemu-aarch64")] if arch == "aarch64" else []

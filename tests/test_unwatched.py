@@ -56,6 +56,15 @@ class FakeRunner:
     def add(self, point: Point) -> None:
         pass
 
+    def remove(self, point: Point) -> None:
+        pass
+
+    def renew(self, point: Point) -> None:
+        pass
+
+    def past_debugger(self, address: int, size: int) -> Optional[bytes]:
+        return None
+
     def add_names(self, names: Sequence[str]) -> None:
         self.unknown = names
 

@@ -91,6 +91,7 @@ ARCH = Arch(
     parse_stub=_parse_stub,
     branch_to=_branch_to,
     dispatch=("br",),
+    trap=struct.pack("<I", _BRK),
     is_padding=_is_padding,
     conventions=(REGISTERS, CALLER_STACK),
     reserved=(("macos", ("x18",)), ("windows", ("x18",))),

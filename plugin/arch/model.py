@@ -103,6 +103,8 @@ class Arch:
     """(where the jump stands, its target), both from the block's start -> its bytes."""
     dispatch: tuple[str, ...]
     """Mnemonics of jumps that can go through a register."""
+    trap: bytes
+    """What a debugger puts where it has a break point."""
     is_padding: Callable[[bytes], bool]
     """Whether these bytes are only traps that fill a gap."""
     conventions: tuple[Convention, ...]

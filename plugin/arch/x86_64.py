@@ -86,6 +86,7 @@ ARCH = Arch(
     parse_stub=_parse_stub,
     branch_to=_branch_to,
     dispatch=("jmp",),
+    trap=b"\xcc",
     is_padding=_is_padding,
     conventions=(WINDOWS, SYSV),
     reserved=(),

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 import gdb
 
-from ..local import HELD, blocks, is_killed, thread_state
+from ..local import HELD, Local, blocks, is_killed, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited, passed
@@ -95,6 +95,16 @@ class GdbRunner:
             self._points[key] = _Break(f"*{point.address:#x}", reader)
             self._addresses.add(point.address)
 
+    def remove(self, point: Point) -> None:
+        """gdb says so where its memory is gone by now, and then does not mind."""
+        known = self._points.pop((point.kind, point.address), None)
+        if known:
+            self._delete(known)
+            self._addresses.discard(point.address)
+
+    def renew(self, point: Point) -> None:
+        """gdb takes its traps away at a stop, and sets them again itself."""
+
     def add_names(self, names: Sequence[str]) -> None:
         """gdb says so of a function that it does not know yet: each library that is
         loaded is asked first."""
@@ -126,6 +136,11 @@ class GdbRunner:
             return bytes(gdb.selected_inferior().read_memory(address, size))
         except (gdb.error, OverflowError, MemoryError):
             raise Unreadable(address, size) from None
+
+    def past_debugger(self, address: int, size: int) -> Optional[bytes]:
+        if self._pid is None:
+            return None
+        return Local(self._pid).read(address, size) or self.read(address, size)
 
     def _reader(self, point: Point) -> Callable[[], bool]:
         """What a hit does, with all that can be known before bound to it."""
@@ -205,9 +220,9 @@ class GdbRunner:
         """A thread's step over a call instruction ends at a block's first one. If the
         hit of another thread stops the process meanwhile, gdb 13 forgets that one: it
         is worth more, and the return address tells the call as well."""
-        for key in [one for one in self._points if one[0] == CALL]:
-            self._delete(self._points.pop(key))
-            self._addresses.discard(key[1])
+        for kind, address in list(self._points):
+            if kind == CALL:
+                self.remove(Point(kind, address, ()))
 
     def _is_killed(self) -> bool:
         """Whether what failed did so because there is no process any more, which gdb

@@ -8,12 +8,10 @@ from typing import Any, Optional
 import lldb
 
 from ..answering import now
+from ..arch import ARCHES
 from ..local import Local
 from ..target import Unreadable
 from .connection import line_to, memory_of
-
-TRAPS = {"aarch64": b"\x00\x00\x20\xd4", "x86_64": b"\xcc"}
-"""What stands in memory where lldb has set a break point."""
 
 
 class Reader:
@@ -24,7 +22,7 @@ class Reader:
         self._target = target
         self._process = process
         self._local = local
-        self._trap = TRAPS.get(arch)
+        self._trap = ARCHES[arch].trap if arch in ARCHES else b""
         self._line = line_to(target, process)
 
     def read(self, address: int, size: int) -> bytes:
@@ -45,6 +43,11 @@ class Reader:
         end = data.rfind(trap) + len(trap)
         shown = self.by_lldb(address + first, end - first)
         return data[:first] + shown + data[end:]
+
+    def lacks_trap(self, address: int) -> bool:
+        """Whether a break point's is not in memory; False where nobody can tell."""
+        data = self._local.read(address, len(self._trap)) if self._local else None
+        return data is not None and data != self._trap
 
     def by_lldb(self, address: int, size: int) -> bytes:
         since = now()

@@ -78,6 +78,8 @@ class LldbRunner:
         self._target = target
         self._process = process
         self._points: dict[int, tuple[Point, Any]] = {}
+        """By lldb's number of the break point."""
+        self._numbers: dict[Point, int] = {}
         self._addresses: set[int] = set()
         self._names: dict[str, Any] = {}
         self._on_hit: OnHit = unwatched
@@ -115,12 +117,29 @@ class LldbRunner:
         return None if self._local else emulator_behind(os.getpid())
 
     def add(self, point: Point) -> None:
-        if any(known == point for known, _ in self._points.values()):
+        if point in self._numbers:
             return
         made = self._target.BreakpointCreateByAddress(point.address)
         self._call_back(made)
+        self._numbers[point] = made.GetID()
         self._points[made.GetID()] = (point, made)
         self._addresses.add(point.address)
+
+    def remove(self, point: Point) -> None:
+        number = self._numbers.pop(point, None)
+        if number is not None:
+            del self._points[number]
+            self._addresses.discard(point.address)
+            self._target.BreakpointDelete(number)
+
+    def renew(self, point: Point) -> None:
+        """lldb leaves its traps where they are, and knows nothing of it if the program
+        has something else there since."""
+        number = self._numbers.get(point)
+        if number is None or not self._reader.lacks_trap(point.address):
+            return
+        for on in (False, True):
+            self._points[number][1].SetEnabled(on)
 
     def add_names(self, names: Sequence[str]) -> None:
         for name in names:
@@ -150,6 +169,11 @@ class LldbRunner:
 
     def read(self, address: int, size: int) -> bytes:
         return self._reader.read(address & MASK64, size)
+
+    def past_debugger(self, address: int, size: int) -> Optional[bytes]:
+        if self._local is None:
+            return None
+        return self._local.read(address, size) or self.read(address, size)
 
     def hit(self, frame: Any, number: int) -> bool:
         """A break point's callback: record, and say whether to stay."""
@@ -385,6 +409,7 @@ class LldbRunner:
         for number in self._points:
             self._target.BreakpointDelete(number)
         self._points.clear()
+        self._numbers.clear()
         # At every hit lldb copies all names that there are, to the function's globals.
         for name in self._functions:
             function = self._python.pop(name, None)

@@ -9,7 +9,7 @@ from ..arch import ARCHES
 from ..local import Local, local_process
 from ..settings import BLOCK_SIZE
 from ..target import MASK64, PAGE, Frame, Region, Symbol, Unreadable, plain_name
-from .reader import TRAPS, Reader, is_core
+from .reader import Reader, is_core
 from .registers import Registers
 
 ARCH_NAMES = {"arm64": "aarch64", "arm64e": "aarch64", "x86_64h": "x86_64"}
@@ -55,7 +55,7 @@ class LldbTarget:
 
     @cached_property
     def local(self) -> Optional[Local]:
-        return local_process(self.pid) if self.arch in TRAPS else None
+        return local_process(self.pid) if self.arch in ARCHES else None
 
     @cached_property
     def _reader(self) -> Reader:

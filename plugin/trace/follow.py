@@ -75,13 +75,17 @@ class Follower:
 
     def add(self, watch: Watch) -> None:
         """Under watch from now on, in the place of what was at its address before."""
-        before = self.watches.get(watch.address)
-        for place in [at for at, one in self.by_place.items() if one is before]:
-            del self.by_place[place]
+        self.forget(watch.address)
         self.watches[watch.address] = watch
         for insn in (watch.dispatch, watch.leaving):
             if insn:
                 self.by_place[insn.address] = watch
+
+    def forget(self, address: int) -> None:
+        """No longer under watch: of calls that are in it nothing more is judged."""
+        before = self.watches.pop(address, None)
+        for place in [at for at, one in self.by_place.items() if one is before]:
+            del self.by_place[place]
 
     def take(self, hit: Hit) -> list[Seen]:
         """What a hit shows, in order; nothing when it is none of ours."""
@@ -173,8 +177,8 @@ class Follower:
         return []
 
     def _entered(self, hit: Hit) -> list[Seen]:
-        watch = self.watches[hit.point.address]
-        if self._twice and watch.dispatch:
+        watch = self.watches.get(hit.point.address)
+        if watch is None or (self._twice and watch.dispatch):
             return []
         call, stack = self._new_call(hit, watch), self._stack(hit)
         site = self._about_to.pop(hit.thread, None)

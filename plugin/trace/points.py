@@ -86,6 +86,13 @@ class Runner(Protocol):
     def add(self, point: Point) -> None:
         """Set a break point; one at that address and of that kind stays as it is."""
 
+    def remove(self, point: Point) -> None:
+        """Take one away again; nothing where it is not set."""
+
+    def renew(self, point: Point) -> None:
+        """Set it again where its trap is gone from memory, of which the debugger knows
+        nothing: the program put something else there. Before the process goes on."""
+
     def add_names(self, names: Sequence[str]) -> None:
         """Stop when a function of one of these names, perhaps of a library that is
         yet to be loaded, is called. Its prologue may have run by then."""
@@ -99,6 +106,10 @@ class Runner(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """Memory as it is now, or Unreadable."""
+
+    def past_debugger(self, address: int, size: int) -> Optional[bytes]:
+        """Memory as it is now, traps of break points and all, or Unreadable. None where
+        only the debugger itself can be asked."""
 
     def holds(self) -> bool:
         """At a hit: whether its thread is still in the debugger's hands. A process that

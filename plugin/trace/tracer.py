@@ -118,6 +118,7 @@ class Tracer:
             until = self._until
             if early is not None and self.watching.awaited:
                 until = early if until is None else min(early, until)
+            self.watching.renew()
             stop = self._runner.run(lambda hit: self._take(hit, pause), until)
             here = stop.reason == AT_POINT
             if here and stop.said == BY_NAME:

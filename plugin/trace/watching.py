@@ -8,7 +8,7 @@ from ..chakra.interpreter import INTERPRETER, behaves_like_interpreter
 from ..chakra.locate import Locator, known_blocks
 from ..checklist.assess import is_asm, prove_block
 from ..proof import Facts, Offsets
-from ..target import MASK64, PAGE, Memory, ThunkError
+from ..target import MASK64, PAGE, Memory, ThunkError, Unreadable
 from . import plan
 from .follow import Follower, Wanted
 from .model import INTERPRETER as ARRIVED
@@ -17,6 +17,8 @@ from .points import Point, Runner
 BODY_WORDS = 64
 """Words of a FunctionBody in which m_dynamicInterpreterThunk is looked for, as long as
 no header tells its offset."""
+PIECE = 64
+"""Bytes of a block that are compared at once; where they differ, one by one."""
 
 
 class Watching:
@@ -66,6 +68,8 @@ class Watching:
     def block(self, memory: Memory, address: int) -> Optional[plan.Watch]:
         """The block that an address lies in, under watch from now on."""
         arch = self._follower.arch
+        # Before it is read: lldb shows what stood below its break points once.
+        self._forget_what_is_gone(address)
         thunk = Locator(memory, arch).block_at(address)
         if thunk is None:
             self._refused.add(address & -PAGE)
@@ -87,6 +91,33 @@ class Watching:
             for point in plan.call_points(memory, watched.convention, arch):
                 self._add(point)
         return watched
+
+    def _forget_what_is_gone(self, address: Optional[int] = None) -> None:
+        """The blocks under watch, or the one that an address lies in, of which there is
+        something else by now: the engine frees blocks, and memory is used again."""
+        for watch in list(self._follower.watches.values()):
+            here = address is None or watch.facts.thunk.contains(address)
+            if here and not self._stands(watch):
+                self._follower.forget(watch.address)
+                for point in plan.block_points(watch):
+                    self._runner.remove(point)
+
+    def _stands(self, watch: plan.Watch) -> bool:
+        thunk = watch.facts.thunk
+        try:
+            data = self._runner.past_debugger(thunk.address, thunk.size)
+        except Unreadable:
+            return False
+        return data is None or _same_code(data, thunk.code, thunk.arch.trap)
+
+    def renew(self) -> None:
+        """Before the process goes on: points where blocks are, and nowhere else. A
+        debugger would put its traps into whatever is there now, or believe that those
+        are still there which went with the block that they were in."""
+        self._forget_what_is_gone()
+        for watch in self._follower.watches.values():
+            for point in plan.block_points(watch):
+                self._runner.renew(point)
 
     def stranger(self, back: Optional[int]) -> bool:
         """Whether a return address leads into a page that is not under watch yet."""
@@ -168,3 +199,14 @@ def _has_call_info(memory: Memory, facts: Facts) -> bool:
     if is_asm(memory, facts):
         return False
     return bool(behaves_like_interpreter(memory, thunk.arch, facts.convention, target))
+
+
+def _same_code(data: bytes, code: bytes, trap: bytes) -> bool:
+    """Whether memory has this code, but for what break points stand on."""
+    for at in range(0, len(code), PIECE):
+        if data[at : at + PIECE] != code[at : at + PIECE] and not all(
+            data[n : n + len(trap)] in (code[n : n + len(trap)], trap)
+            for n in range(at, at + PIECE, len(trap))
+        ):
+            return False
+    return True

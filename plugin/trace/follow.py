@@ -16,7 +16,7 @@ from ..target import MASK64
 from . import judge
 from .judge import Call, return_address
 from .model import CALL, DISPATCH, ENTERED, GENERATED, INTERPRETER, RETURNED
-from .plan import GENERATING, Watch, word_of
+from .plan import CLOSED, CLOSING, GENERATING, Watch, word_of
 from .points import BACK, Hit, Point
 
 ROUNDS = 64
@@ -46,6 +46,10 @@ class Wanted(NamedTuple):
     """A point where GenerateDynamicInterpreterThunk returns to."""
     stub: Optional[int] = None
     """The block of this stub or return address is not under watch yet."""
+    freed: Optional[int] = None
+    """Blocks are about to be freed, by what returns there."""
+    settled: bool = False
+    """They have been."""
 
 
 class Follower:
@@ -98,6 +102,8 @@ class Follower:
             return self._generates(hit)
         if kind == GENERATED:
             return self._generated(hit)
+        if kind in (CLOSING, CLOSED):
+            return self._closes(hit)
         if kind == CALL:
             return self._calls(hit)
         if kind == ENTERED:
@@ -142,6 +148,14 @@ class Follower:
         body, sp = hit.values.get(this), hit.values.get(arch.sp)
         behind = None if sp is None else sp + arch.return_slot
         self.generating(hit.thread, body, back, behind)
+        return []
+
+    def _closes(self, hit: Hit) -> list[Seen]:
+        back = return_address(hit, self.arch)
+        if hit.point.kind == CLOSED:
+            self.wanted.append(Wanted(settled=True))
+        elif back is not None:
+            self.wanted.append(Wanted(freed=back))
         return []
 
     def generating(

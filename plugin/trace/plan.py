@@ -23,6 +23,10 @@ GENERATE = "_ZN2Js12FunctionBody31GenerateDynamicInterpreterThunkEv"
 GENERATING = "generating"
 """Kind of the point where GenerateDynamicInterpreterThunk starts; the event is at its
 end."""
+CLOSE = "_ZN23InterpreterThunkEmitter5CloseEv"
+"""Frees all blocks of a script's context."""
+CLOSING, CLOSED = "closing", "closed"
+"""Kinds of the points where it starts, and where it returns to; no events."""
 NAMES = (
     "Js::FunctionBody::GenerateDynamicInterpreterThunk",
     "Js::InterpreterStackFrame::InterpreterThunk",
@@ -146,6 +150,20 @@ def generating_point(memory: Memory, arch: Arch) -> Optional[Point]:
     this = _native(arch, memory.os).arguments[0]
     names = (arch.sp, this, *((arch.lr,) if arch.lr else ()))
     return Point(GENERATING, address, names, Piece(arch.sp, 0, WORD))
+
+
+def closing_point(memory: Memory, arch: Arch) -> Optional[Point]:
+    """Where blocks are about to be freed."""
+    address = memory.symbol_address(CLOSE)
+    if not address:
+        return None
+    back = (arch.lr,) if arch.lr else ()
+    return Point(CLOSING, address, (arch.sp, *back), Piece(arch.sp, 0, WORD))
+
+
+def closed_point(address: int, arch: Arch) -> Point:
+    """Where they are freed."""
+    return Point(CLOSED, address, (arch.sp,))
 
 
 def generated_point(address: int, arch: Arch) -> Point:

@@ -31,6 +31,8 @@ class Watching:
         self._calls = calls
         self._told = False
         """Whether the engine's symbols tell when a thunk is generated."""
+        self._freeing = 0
+        """Threads that are freeing blocks."""
         self._refused: set[int] = set()
         self.new: list[plan.Watch] = []
         """Blocks that came under watch and are yet to be told."""
@@ -57,6 +59,9 @@ class Watching:
         if generating:
             self._told = True
             self._runner.add(generating)
+        closing = plan.closing_point(memory, arch)
+        if closing and self._calls:
+            self._runner.add(closing)
         for point in plan.interpreter_points(memory, watches, arch):
             self._add(point)
 
@@ -83,14 +88,22 @@ class Watching:
         first = not self._follower.watches
         self._follower.add(watched)
         self.new.append(watched)
-        for point in plan.block_points(watched):
-            self._add(point)
+        if not self._freeing:
+            self._set(watched)
         for point in plan.interpreter_points(memory, [watched], arch):
             self._add(point)
         if first:
             for point in plan.call_points(memory, watched.convention, arch):
                 self._add(point)
         return watched
+
+    def _set(self, watched: plan.Watch) -> None:
+        for point in plan.block_points(watched):
+            self._add(point)
+
+    def _unset(self, watched: plan.Watch) -> None:
+        for point in plan.block_points(watched):
+            self._runner.remove(point)
 
     def _forget_what_is_gone(self, address: Optional[int] = None) -> None:
         """The blocks under watch, or the one that an address lies in, of which there is
@@ -99,8 +112,7 @@ class Watching:
             here = address is None or watch.facts.thunk.contains(address)
             if here and not self._stands(watch):
                 self._follower.forget(watch.address)
-                for point in plan.block_points(watch):
-                    self._runner.remove(point)
+                self._unset(watch)
 
     def _stands(self, watch: plan.Watch) -> bool:
         thunk = watch.facts.thunk
@@ -138,7 +150,26 @@ class Watching:
                 )
             if wanted.stub is not None:
                 self.block(memory, wanted.stub)
+            if wanted.freed is not None:
+                self._before_freeing(wanted.freed)
+            if wanted.settled:
+                self._after_freeing()
         self._follower.wanted.clear()
+
+    def _before_freeing(self, back: int) -> None:
+        """No traps in any block, as long as it is not known which ones stay: gdb does
+        not look what it is that it puts back for a trap, at the next stop."""
+        self._freeing += 1
+        for watch in self._follower.watches.values():
+            self._unset(watch)
+        self._runner.add(plan.closed_point(back, self._follower.arch))
+
+    def _after_freeing(self) -> None:
+        self._freeing = max(0, self._freeing - 1)
+        self._forget_what_is_gone()
+        if not self._freeing:
+            for watch in self._follower.watches.values():
+                self._set(watch)
 
     def loaded(self, memory: Memory) -> None:
         """The engine was loaded: one of its functions has just been called."""

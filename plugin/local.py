@@ -195,6 +195,7 @@ def local_process(pid: Optional[int]) -> Optional[Local]:
         return None
 
 
+AT_ENTRY = 9
 HELD, DEAD = ("t", "T"), ("Z", "X", "")
 DYING = 1.0
 """Seconds that a killed process may take to die."""
@@ -217,6 +218,15 @@ def living_thread(pid: int) -> Optional[int]:
     except OSError:
         return None
     return next((one for one in numbers if thread_state(pid, one) not in DEAD), None)
+
+
+def entry_point(pid: int) -> Optional[int]:
+    """Where the program that a 64-bit process executes begins, once it is linked."""
+    try:
+        words = array("Q", Path(f"/proc/{pid}/auxv").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return dict(zip(words[0::2], words[1::2])).get(AT_ENTRY)
 
 
 def blocks(pid: int, signal: int) -> bool:

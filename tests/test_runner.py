@@ -57,7 +57,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     gdb.error = RuntimeError
     gdb.Breakpoint, gdb.BreakpointEvent = Breakpoint, BreakpointEvent
     gdb.SignalEvent = type("SignalEvent", (), {})
-    names = ("stop", "exited", "cont", "new_objfile")
+    names = ("stop", "exited", "cont", "new_objfile", "clear_objfiles")
     gdb.events = types.SimpleNamespace(**{name: Event() for name in names})
     gdb.unwinder = types.SimpleNamespace(Unwinder=object)
     gdb.invalidate_cached_frames = lambda: None

@@ -11,12 +11,14 @@ from typing import Any, Callable, Optional
 
 import gdb
 
-from ..local import HELD, Local, blocks, is_killed, thread_state
+from ..arch import ARCHES
+from ..local import HELD, Local, blocks, entry_point, is_killed, thread_state
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError, Unreadable
 from ..trace.clock import limited, passed
 from ..trace.model import CALL
 from ..trace.points import (
+    ANOTHER_PROGRAM,
     AT_POINT,
     BY_NAME,
     ELSEWHERE,
@@ -76,6 +78,8 @@ class GdbRunner:
         """Whether more than one thread has hit a point."""
         self._pid = native_process()
         self._native = self._pid is not None
+        self._executed = False
+        """Whether the process is another program by now."""
         self._halted = False
         """Whether the last stop was by SIGSTOP."""
         self._place = getattr(gdb.selected_inferior().connection, "details", None)
@@ -190,6 +194,7 @@ class GdbRunner:
         self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
+        gdb.events.clear_objfiles.connect(self._symbols_gone)
         self._running = True
         try:
             with resting(), limited(deadline, self._interrupt):
@@ -204,6 +209,7 @@ class GdbRunner:
             self._running, self._on_hit = False, unwatched
             gdb.events.stop.disconnect(self._stopped)
             gdb.events.exited.disconnect(self._exited)
+            gdb.events.clear_objfiles.disconnect(self._symbols_gone)
         if self._error:
             if not self._is_killed():
                 raise self._error
@@ -223,6 +229,26 @@ class GdbRunner:
         for kind, address in list(self._points):
             if kind == CALL:
                 self.remove(Point(kind, address, ()))
+
+    def _symbols_gone(self, event: Any) -> None:
+        """gdb does that when the process executes another program, or the same again.
+        It would put all traps into that; none of them is in it yet. There is no event
+        for it before gdb 15, nor a stop unless one is asked for in the user's list."""
+        if self._executed or not self._is_another_program():
+            return
+        self._executed = True
+        self._delete_points()
+        start = entry_point(self._pid) if self._pid else None
+        if start:
+            self._names.append(_Break(f"*{start:#x}", lambda: True))
+
+    def _is_another_program(self) -> bool:
+        """Known by our traps, which are in memory while the process runs."""
+        if not self._pid or not self._points:
+            return False
+        trap, local = ARCHES[PassingTarget().arch].trap, Local(self._pid)
+        places = (address for _, address in self._points)
+        return all(local.read(place, len(trap)) != trap for place in places)
 
     def _is_killed(self) -> bool:
         """Whether what failed did so because there is no process any more, which gdb
@@ -264,6 +290,9 @@ class GdbRunner:
                 gdb.execute("interrupt")
 
     def _stopped(self, event: Any) -> None:
+        if self._executed:
+            self._stop = Stop(EXITED, ANOTHER_PROGRAM)
+            return
         theirs = self._not_ours(event)
         if theirs:
             self._stop = Stop(ELSEWHERE, f"break point {theirs[0].number}")
@@ -302,6 +331,9 @@ class GdbRunner:
         return Stop(ELSEWHERE, self._kept)
 
     def _exited(self, event: Any) -> None:
+        if self._executed:
+            self._stop = Stop(EXITED, ANOTHER_PROGRAM)
+            return
         code = getattr(event, "exit_code", None)
         if code is not None:
             self._stop = Stop(EXITED, f"exited with {code}")
@@ -313,7 +345,7 @@ class GdbRunner:
         return bool(self._passed)
 
     def target(self) -> GdbTarget:
-        if gdb.selected_thread() is None:
+        if gdb.selected_thread() is None or self._executed:
             raise ThunkError("the process is gone")
         return PassingTarget()
 
@@ -322,6 +354,9 @@ class GdbRunner:
 
     def close(self) -> None:
         self.drop_names()
+        self._delete_points()
+
+    def _delete_points(self) -> None:
         for point in self._points.values():
             self._delete(point)
         self._points.clear()

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Optional
 
@@ -19,6 +19,7 @@ from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError
 from ..trace.clock import limited, passed
 from ..trace.points import (
+    ANOTHER_PROGRAM,
     AT_POINT,
     BY_NAME,
     ELSEWHERE,
@@ -37,6 +38,7 @@ from .reader import Reader
 from .registers import Registers
 from .signals import passing
 from .target import LldbTarget, machine
+from .users import UsersPoints
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, {{}})"
 """With the break point's number. By name lldb would find a function only where the
@@ -86,8 +88,7 @@ class LldbRunner:
         self._deadline: Optional[float] = None
         self._error: Optional[BaseException] = None
         self._stay: Optional[Stop] = None
-        self._stops: dict[int, int] = {}
-        """Of the user's break points, at the start."""
+        self._users = UsersPoints(target, ())
         self._late = False
         self._asked = False
         """Whether ^C was pressed."""
@@ -95,6 +96,8 @@ class LldbRunner:
         """The thread that is to stay."""
         self._let_go = False
         """Whether a hit let the process go on, since it was last told to."""
+        self._executed = False
+        """Whether the process is another program by now."""
         self._signalled = 0
         """The signal of the last stop."""
         self._kept = self._passed = 0
@@ -146,11 +149,6 @@ class LldbRunner:
             made = self._target.BreakpointCreateByName(name)
             self._call_back(made)
             self._names[name] = made
-
-    def _users(self) -> "Iterator[Any]":
-        ours = {*self._points, *(made.GetID() for made in self._names.values())}
-        all_there_are = self._target.breakpoint_iter()
-        return (one for one in all_there_are if one.GetID() not in ours)
 
     def _call_back(self, made: Any) -> None:
         before = set(self._python)
@@ -224,7 +222,8 @@ class LldbRunner:
         self._error = self._stay = self._stayed = None
         self._late = False
         self._kept = 0
-        self._stops = {one.GetID(): _stops(one) for one in self._users()}
+        ours = (*self._points, *(made.GetID() for made in self._names.values()))
+        self._users = UsersPoints(self._target, ours)
         was_async = self._debugger.GetAsync()
         self._debugger.SetAsync(False)
         _running.append(self)
@@ -233,7 +232,7 @@ class LldbRunner:
             passing_on = passing(self._process, passed_on)
             with limited(deadline, self._interrupt), passing_on:
                 error = self._continue()
-                while error.Success() and self._stopped_for_nothing():
+                while error.Success() and self._is_to_go_on():
                     error = self._continue()
         finally:
             _running.pop()
@@ -265,6 +264,17 @@ class LldbRunner:
             return True
         return thread_state(self._local.pid, self._at.GetThreadID()) in HELD
 
+    def _is_to_go_on(self) -> bool:
+        """lldb stops a process that executes another program: what was started may be
+        only a launcher, in which nothing is watched yet."""
+        if self._names and not self._points and self._executes():
+            return not self._asked and not self._late
+        return self._stopped_for_nothing()
+
+    def _executes(self) -> bool:
+        reasons = (thread.GetStopReason() for thread in self._process)
+        return lldb.eStopReasonExec in reasons
+
     def _stopped_for_nothing(self) -> bool:
         """lldb does that after a hit that was reached by the step over another one,
         although its callback lets the process go on: 14 always, others where several
@@ -280,7 +290,7 @@ class LldbRunner:
         after lldb's own step over one."""
         reason = thread.GetStopReason()
         if reason == lldb.eStopReasonBreakpoint:
-            return self._theirs(thread) is None
+            return self._users.that_stopped(thread, staying=False) is None
         return reason in NOTHING
 
     def _continue(self) -> Any:
@@ -314,13 +324,18 @@ class LldbRunner:
         if state == lldb.eStateExited:
             return self._exit()
         stopped = state == lldb.eStateStopped
-        for thread, number in self._not_ours() if stopped else ():
+        staying = self._stay is not None
+        theirs = self._users.at(self._process, staying) if stopped else ()
+        for thread, number in theirs:
             self._process.SetSelectedThread(thread)
             return Stop(ELSEWHERE, f"break point {number}")
         if self._stay:
             return self._stay
         if not stopped:
             return Stop(ELSEWHERE, "the process is gone or crashed")
+        if self._executes():
+            self._executed = True
+            return Stop(EXITED, ANOTHER_PROGRAM)
         for thread in self._process:
             reason = thread.GetStopReason()
             if reason not in OF_ITS_OWN:
@@ -334,37 +349,6 @@ class LldbRunner:
         if self._late:
             return Stop(TIME_UP, "time is up")
         return Stop(INTERRUPTED, "interrupted")
-
-    def _not_ours(self) -> "Iterator[tuple[Any, int]]":
-        """Threads at a break point of the user's, perhaps where one of ours is too."""
-        for thread in self._process:
-            if thread.GetStopReason() == lldb.eStopReasonBreakpoint:
-                number = self._theirs(thread)
-                if number is not None:
-                    yield thread, number
-
-    def _theirs(self, thread: Any) -> Optional[int]:
-        """The user's break point that was to stop this thread, told by its count: a
-        thread's data, pairs of break point and location, name all that are there. One
-        that was there for once is gone by now, and mostly the data too."""
-        if not thread.GetStopReasonDataCount():
-            return next(filter(self._gone, self._stops), None)
-        for n in range(0, thread.GetStopReasonDataCount(), 2):
-            number = int(thread.GetStopReasonDataAtIndex(n))
-            made = self._target.FindBreakpointByID(number)
-            if number not in self._stops:
-                continue
-            if self._gone(number):
-                return number
-            if made.GetAutoContinue() or _stops(made) <= self._stops[number]:
-                continue
-            # Its condition may not hold, and the stop be ours.
-            if not (self._stay and made.GetCondition()):
-                return number
-        return None
-
-    def _gone(self, number: int) -> bool:
-        return not self._target.FindBreakpointByID(number).IsValid()
 
     def _exit(self) -> Stop:
         """A signal's number is given as the exit status, and nothing tells them apart
@@ -397,7 +381,7 @@ class LldbRunner:
 
     def target(self) -> LldbTarget:
         thread = self._at or self._process.GetSelectedThread()
-        if not thread.IsValid():
+        if not thread.IsValid() or self._executed:
             raise ThunkError("the process is gone")
         return LldbTarget(self._target, self._process, thread)
 
@@ -415,9 +399,3 @@ class LldbRunner:
             function = self._python.pop(name, None)
             getattr(function, "__globals__", {}).pop(name, None)
         self._functions.clear()
-
-
-def _stops(made: Any) -> int:
-    """How often lldb has meant to stop there, but for a number that does not matter: a
-    hit is counted where the condition holds, or is one of those to be ignored."""
-    return int(made.GetHitCount()) + int(made.GetIgnoreCount())

@@ -11,6 +11,9 @@ from ..target import PAGE, Target, Unreadable
 
 AT_POINT, INTERRUPTED, TIME_UP = "at a point", "interrupted", "time up"
 EXITED, SIGNALLED, ELSEWHERE = "exited", "signalled", "elsewhere"
+ANOTHER_PROGRAM = "the process executed another program"
+"""In words, of an exit: to what was traced it is one. The process stands at the other
+program's start, if it could be stopped there."""
 BY_NAME = "name"
 """In words, of a stop at one of `add_names`."""
 

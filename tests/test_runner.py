@@ -131,6 +131,39 @@ def test_a_hit_stays_or_its_time_is_up(
     assert not Breakpoint.made
 
 
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_hit_does_not_stop_what_a_signal_will(
+    module: Any, monkeypatch: pytest.MonkeyPatch, stays: bool
+) -> None:
+    """Or gdb would have the signal left over, for the user's next `continue`."""
+    sent: List[str] = []
+    runner, execute = module.GdbRunner(), module.gdb.execute
+    runner.add(POINT)
+
+    def execute_more(command: str, to_string: bool = False) -> str:
+        if command == "interrupt":
+            sent.append(command)
+            return ""
+        execute(command, to_string)
+        if command == "continue":
+            event = module.gdb.SignalEvent()
+            event.stop_signal = "SIGINT"
+            runner._stopped(event)
+        return ""
+
+    def on_hit(hit: object) -> bool:
+        """gdb looks for what its timers ask for between two hits."""
+        runner._interrupt_now()
+        runner._late = True
+        return stays
+
+    monkeypatch.setattr(module.gdb, "execute", execute_more)
+    monkeypatch.setattr(module, "emulator_behind", lambda *_: None)
+    monkeypatch.setattr(module, "passed", lambda deadline: True)
+    stop = runner.run(on_hit, time.monotonic() + 60)
+    assert sent and stop.said == TIME_UP
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_call_instructions_are_not_watched_with_several_threads(
     module: Any, monkeypatch: pytest.MonkeyPatch, threads: int

@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-import re
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Callable, Optional
 
@@ -32,6 +31,14 @@ from ..trace.points import (
     Stop,
     read_piece,
     unwatched,
+)
+from .asking import (
+    asked,
+    can_interrupt,
+    exit_signal,
+    go_on,
+    is_known,
+    stops,
 )
 from .native import native_process, registers_at
 from .target import GdbTarget, PassingTarget
@@ -71,6 +78,9 @@ class GdbRunner:
         self._late = False
         self._kept = self._passed = ""
         """The signal that gdb keeps for itself, of the last stop; to be passed on."""
+        self._sent = False
+        """Whether a signal is on its way that stops the process. Nothing else may end
+        its time then: the signal would be left over for a later command."""
         self._running = False
         self._thread = 0
         """Of the last hit."""
@@ -119,7 +129,7 @@ class GdbRunner:
             gdb.events.new_objfile.connect(self._look_for_names)
 
     def _look_for_names(self, event: Any) -> None:
-        for name in [one for one in self._awaited if _is_known(one)]:
+        for name in [one for one in self._awaited if is_known(one)]:
             self._awaited.remove(name)
             self._names.append(_Break(f"-qualified -function {name}", lambda: True))
 
@@ -157,14 +167,17 @@ class GdbRunner:
                 if thread.num != self._thread:
                     self._several, self._thread = self._thread != 0, thread.num
                 known = registers_at(thread, point.address) if self._native else {}
-                values = _values(names, known)
+                values = asked(names, known)
                 if aside and values.get(first) not in self._addresses:
-                    values.update(_values(aside, known))
+                    values.update(asked(aside, known))
                 memory = b""
                 if piece and piece.register in values:
                     start = (values[piece.register] + piece.offset) & MASK64
                     memory = read_piece(self.read, start, piece.size)
-                if self._on_hit(Hit(point, thread.num, values, memory)):
+                stay = self._on_hit(Hit(point, thread.num, values, memory))
+                if self._sent:
+                    return False
+                if stay:
                     self._stop = Stop(AT_POINT, point.kind)
                 elif passed(self._deadline) and self._emulator is None:
                     self._stop = Stop(TIME_UP, "time is up")
@@ -181,7 +194,7 @@ class GdbRunner:
         return hit
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
-        if deadline is not None and not _can_interrupt():
+        if deadline is not None and not can_interrupt():
             raise ThunkError(NO_INTERRUPT)
         if deadline is not None and time.monotonic() >= deadline:
             return Stop(TIME_UP, "time is up")
@@ -189,16 +202,16 @@ class GdbRunner:
             self._drop_calls()
         self._on_hit, self._deadline = on_hit, deadline
         self._error = self._stop = None
-        self._late = self._halted = False
+        self._late = self._halted = self._sent = False
         passed_on, self._kept, self._passed = self._passed, "", ""
-        self._stops = {one.number: _stops(one) for one in gdb.breakpoints()}
+        self._stops = {one.number: stops(one) for one in gdb.breakpoints()}
         gdb.events.stop.connect(self._stopped)
         gdb.events.exited.connect(self._exited)
         gdb.events.clear_objfiles.connect(self._symbols_gone)
         self._running = True
         try:
             with resting(), limited(deadline, self._interrupt):
-                _go_on(passed_on)
+                go_on(passed_on)
         except KeyboardInterrupt:
             self._stop = self._stop or Stop(INTERRUPTED, "interrupted")
         except gdb.error as error:
@@ -279,6 +292,7 @@ class GdbRunner:
             # Such a one gdb cannot interrupt. Not twice: one would be left over.
             with contextlib.suppress(OSError):
                 if self._running and self._stop is None:
+                    self._sent = True
                     os.kill(self._pid, signal.SIGSTOP)
         else:
             gdb.post_event(self._interrupt_now)
@@ -288,6 +302,7 @@ class GdbRunner:
         if self._running and self._stop is None:
             with contextlib.suppress(gdb.error):
                 gdb.execute("interrupt")
+                self._sent = True
 
     def _stopped(self, event: Any) -> None:
         if self._executed:
@@ -305,7 +320,7 @@ class GdbRunner:
         if not isinstance(event, gdb.BreakpointEvent):
             return []
         theirs = [one for one in event.breakpoints if not isinstance(one, _Break)]
-        return [one for one in theirs if _stops(one) > self._stops.get(one.number, 0)]
+        return [one for one in theirs if stops(one) > self._stops.get(one.number, 0)]
 
     def _reason(self, event: Any) -> Stop:
         late = self._late
@@ -338,7 +353,7 @@ class GdbRunner:
         if code is not None:
             self._stop = Stop(EXITED, f"exited with {code}")
             return
-        self._stop = Stop(EXITED, f"ended by {_exit_signal()}", normal=False)
+        self._stop = Stop(EXITED, f"ended by {exit_signal()}", normal=False)
 
     def pass_on(self) -> bool:
         self._passed = self._kept
@@ -365,60 +380,3 @@ class GdbRunner:
     def _delete(point: _Break) -> None:
         with contextlib.suppress(gdb.error, RuntimeError):
             point.delete()
-
-
-def _go_on(signal_name: str) -> None:
-    """With a signal that gdb had kept, or with what it passes by itself."""
-    if signal_name == "SIGINT":
-        gdb.execute("signal SIGINT")
-    elif signal_name == "SIGTRAP":
-        gdb.execute("signal SIGTRAP")
-    else:
-        gdb.execute("continue")
-
-
-def _exit_signal() -> str:
-    """The one that ended the process. gdb has its number as the program's system does;
-    another may have come before, and done nothing."""
-    number = gdb.convenience_variable("_exitsignal")
-    try:
-        return "a signal" if number is None else signal.Signals(int(number)).name
-    except ValueError:
-        return f"signal {int(number)}"
-
-
-def _stops(point: Any) -> int:
-    """How often gdb has meant to stop there, but for a number that does not matter. A
-    hit is counted where the condition holds, or is one of those to be ignored. The
-    condition itself is not for us to evaluate: it may count, or call a function."""
-    return int(point.hit_count) + int(point.ignore_count)
-
-
-def _values(names: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
-    """Registers by name: those that are not known by gdb's words for them. Where one
-    cannot be read the others still are. Not by a frame: gdb would unwind it, over a
-    remote connection packet by packet."""
-    if known:
-        return {name: known[name] for name in names if name in known}
-    values = {}
-    for name in names:
-        with contextlib.suppress(gdb.error):
-            values[name] = int(gdb.parse_and_eval(f"${name}")) & MASK64
-    return values
-
-
-def _is_known(name: str) -> bool:
-    """Whether gdb knows a function of this linkage name. Not by a command: one that is
-    executed within `continue`, as libraries are loaded, makes gdb forget to wait."""
-    try:
-        gdb.decode_line(name)
-    except gdb.error:
-        return False
-    return True
-
-
-def _can_interrupt() -> bool:
-    """Whether gdb stops at SIGINT, and keeps it from the process."""
-    said = gdb.execute("info signals SIGINT", to_string=True)
-    found = re.search(r"^SIGINT\s+(Yes|No)\s+(?:Yes|No)\s+(Yes|No)\b", said, re.M)
-    return not found or found.groups() == ("Yes", "No")

@@ -287,6 +287,30 @@ def test_an_entry_that_was_not_seen_behind_an_exception(
 
 
 @EVERY
+def test_calls_that_were_not_seen_to_enter_are_counted(name: str) -> None:
+    """Once each: whether they come back or not, and not when they are told twice, nor
+    what does not come from a stub."""
+    process, follower = Process(name), Process(name).follower
+    process.follower = follower
+    follower.add(process.watch)
+    process.call()
+    here, other = process.sp, {process.arch.lr or BACK: 0x405000}
+    for depth in range(3):
+        process.sp = here - 0x100 * depth
+        (seen,) = process.arrival()
+        assert seen.call is None and not seen.problems
+    process.arrival(**other)
+    assert process.leave() == [] and follower.missed == 3
+    process.sp = here
+    assert process.leave() == [] and follower.strangers == 0
+    process.entry()
+    process.dispatch()
+    assert len(process.arrival()) == 1 and process.arrival() == []
+    assert len(process.leave()) == 1
+    assert (follower.missed, follower.strangers) == (3, 0)
+
+
+@EVERY
 def test_a_dispatch_that_is_told_twice(name: str) -> None:
     process = Process(name)
     process.entry()

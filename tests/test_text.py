@@ -171,9 +171,10 @@ def test_calls_that_did_not_come_back() -> None:
 
 def test_what_a_trace_did_not_judge() -> None:
     """What cannot be watched was said before the process ran."""
-    missing = ["call: no symbol", "returned: 1 return is not judged"]
-    text = render_trace(Trace(missing=missing), Style())
+    told = ["entered: 2 more calls are not judged", "returned: 1 return is not judged"]
+    text = render_trace(Trace(missing=["call: no symbol", *told]), Style())
     assert "1 return is not judged" in text and "symbol" not in text
+    assert "2 more calls are not judged" in text
 
 
 def test_where_the_caller_is_made() -> None:

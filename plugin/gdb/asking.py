@@ -1,4 +1,4 @@
-"""What a trace asks of gdb: registers at a hit, break points' counts, names, signals."""
+"""What a trace asks of gdb: registers, break points' counts, names, signals."""
 
 import contextlib
 import re

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from ..trace.model import RETURNED, Event, FunctionCalls, Hang, Sample, Trace
+from ..trace.model import ENTERED, RETURNED, Event, FunctionCalls, Hang, Sample, Trace
 from .page import Page, Style
 from .text import COLOURS
 from .words import lost_calls
@@ -87,7 +87,7 @@ def render_trace(trace: Trace, style: Style) -> str:
     # The rest of what is missing was said before the process ran.
     for line in trace.missing:
         kind, _, text = line.partition(": ")
-        if kind == RETURNED:
+        if kind in (ENTERED, RETURNED):
             page.wrapped("", text)
     if trace.first_failure:
         _first(page, trace.first_failure)

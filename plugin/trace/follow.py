@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from ..arch import Arch
+from ..chakra.thunk import BLOCK_SIZES
 from ..target import MASK64
 from . import judge
 from .judge import Call, return_address
@@ -66,9 +67,13 @@ class Follower:
         self.faithful: frozenset[int] = frozenset()
         """Code that hands a call on to its entry point as it is."""
         self.strangers = 0
-        """Returns of calls that were not seen to enter."""
+        """Returns of calls that nothing was seen of before."""
+        self.missed = 0
+        """Calls that were seen in the interpreter, but not to enter."""
         self.calls = 0
         self._stacks: dict[int, list[Call]] = {}
+        self._missed: dict[int, list[int]] = {}
+        """By thread: SP of those when they came there."""
         self._about_to: dict[int, Hit] = {}
         self._generating: dict[int, list[tuple[int, Optional[int]]]] = {}
         self._rounds: dict[int, int] = {}
@@ -285,11 +290,39 @@ class Follower:
         stack = self._stack(hit)
         call = stack[-1] if stack else None
         back = hit.values.get(self.arch.lr or BACK)
-        ours = call and not call.arrived and back is not None and call.comes_from(back)
-        if call is None or not ours:
+        ours = call and back is not None and call.comes_from(back)
+        if call is None or not ours or call.arrived:
+            if ours and self._twice:
+                return []
+            self._miss(hit, back)
             return [self._seen(hit, None)]
         call.arrived = True
         return [self._seen(hit, call, judge.arrived(call, hit, self.arch))]
+
+    def _miss(self, hit: Hit, back: Optional[int]) -> None:
+        """Called by a stub, but by none of a call that is in hand."""
+        sp = hit.values.get(self.arch.sp)
+        if sp is None or back is None or not self._is_stub(back):
+            return
+        self.missed += 1
+        below = self._missed.setdefault(hit.thread, [])
+        self._go_above(below, sp)
+        below.append(sp)
+
+    def _is_stub(self, back: int) -> bool:
+        found = (self.watches.get(back & -size) for size in BLOCK_SIZES)
+        return any(
+            watch and watch.facts.thunk.returning_stub(back) is not None
+            for watch in found
+        )
+
+    @staticmethod
+    def _go_above(below: "list[int]", sp: int) -> bool:
+        """Whether any of these was at or below this SP, which are over then."""
+        before = len(below)
+        while below and below[-1] <= sp:
+            below.pop()
+        return len(below) < before
 
     # Returns.
 
@@ -298,7 +331,9 @@ class Follower:
             return []
         stack, call = self._stack(hit), self._returning(hit)
         if call is None:
-            self.strangers += not self._twice
+            below, sp = self._missed.get(hit.thread, []), hit.values.get(self.arch.sp)
+            missed = sp is not None and self._go_above(below, sp)
+            self.strangers += not (missed or self._twice)
             return []
         seen = self._seen(hit, call, judge.returned(call, hit, self.arch))
         del stack[stack.index(call) :]

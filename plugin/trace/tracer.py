@@ -19,7 +19,17 @@ from .events import Writer
 from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
-from .model import CALL, ENCODED, GENERATED, INTERPRETER, KINDS, RETURNED, Event, Trace
+from .model import (
+    CALL,
+    ENCODED,
+    ENTERED,
+    GENERATED,
+    INTERPRETER,
+    KINDS,
+    RETURNED,
+    Event,
+    Trace,
+)
 from .points import (
     AT_POINT,
     BACK,
@@ -171,14 +181,25 @@ class Tracer:
         """The whole trace. Whatever still waits for its words gets them first."""
         self._runner.close()
         self._flush()
-        strangers = self._follower.strangers
+        self.tally.trace.missing += self._not_judged()
+        return self.tally.finish(ended)
+
+    def _not_judged(self) -> list[str]:
+        """Calls that were met on their way only: they may have begun before, or their
+        entry was lost."""
+        lines = []
+        missed, strangers = self._follower.missed, self._follower.strangers
+        if missed:
+            what = "calls are not judged: they were"
+            if missed == 1:
+                what = "call is not judged: it was"
+            lines.append(f"{ENTERED}: {missed} more {what} not seen to enter")
         if strangers:
             what = f"{strangers} returns are not judged: their calls were"
             if strangers == 1:
                 what = "1 return is not judged: its call was"
-            line = f"{RETURNED}: {what} not seen to enter"
-            self.tally.trace.missing.append(line)
-        return self.tally.finish(ended)
+            lines.append(f"{RETURNED}: {what} not seen to enter")
+        return lines
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
         """At every hit: whether the thread is to stay there."""

@@ -57,6 +57,18 @@ def test_data_in_the_place_of_a_block(
     assert {kind: seen["counts"][kind] for kind in STEPS} == dict.fromkeys(STEPS, calls)
 
 
+@BOTH
+def test_another_function_where_one_was(
+    console: Console, tmp_path: Path, debugger: str
+) -> None:
+    """As a collector has it: each call is named, and counted, as what it is of."""
+    seen = traced(console, tmp_path, debugger, "function")
+    counts = [(one["name"], one["calls"]) for one in seen["functions"]]
+    assert counts == [("add", 1), ("other", 3)]
+    names = [one["name"] for one in seen["events"] if one["call"]]
+    assert names == ["add"] * 5 + ["other"] * 15
+
+
 # Another program.
 
 

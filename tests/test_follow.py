@@ -20,7 +20,6 @@ from following import (
     watched,
 )
 from thunk_inspect.target import Unreadable
-from thunk_inspect.trace import tally
 from thunk_inspect.trace.follow import ROUNDS, Seen
 from thunk_inspect.trace.model import CALL, ENTERED
 from thunk_inspect.trace.plan import LAYOUT_BYTES
@@ -290,9 +289,8 @@ def test_an_entry_that_was_not_seen_behind_an_exception(
 def test_calls_that_were_not_seen_to_enter_are_counted(name: str) -> None:
     """Once each: whether they come back or not, and not when they are told twice, nor
     what does not come from a stub."""
-    process, follower = Process(name), Process(name).follower
-    process.follower = follower
-    follower.add(process.watch)
+    process = Process(name)
+    follower = process.follower
     process.call()
     here, other = process.sp, {process.arch.lr or BACK: 0x405000}
     for depth in range(3):
@@ -401,17 +399,3 @@ def test_a_piece_at_the_end_of_memory() -> None:
     assert len(read_piece(read, 0x1000, LAYOUT_BYTES)) == LAYOUT_BYTES
     assert len(read_piece(read, 0x1FE0, LAYOUT_BYTES)) == 0x20
     assert read_piece(read, 0x2000, LAYOUT_BYTES) == b""
-
-
-def test_more_functions_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closures are functions of their own. Each call counts all the same."""
-    monkeypatch.setattr(tally, "MAX_FUNCTIONS", 1)
-    process, counts = Process("arm64-windows"), tally.Tally()
-    for number in range(5):
-        x0 = FUNCTION + 64 * number
-        seen = process.entry(x0=x0) + process.dispatch([x0, 0, *ARGS]) + process.leave()
-        for one in seen:
-            counts.note(one)
-    trace = counts.finish("")
-    assert (trace.calls, trace.failures, counts.finished) == (5, 5, 5)
-    assert len(trace.functions) == 1

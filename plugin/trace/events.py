@@ -12,7 +12,6 @@ from ..arch import WORD, Arch
 from ..chakra.layout import ARGS, CallInfo
 from ..chakra.objects import try_function
 from ..chakra.values import decode
-from ..proof import Facts
 from ..target import MASK64, Memory
 from .follow import Seen
 from .judge import Call, return_address
@@ -34,16 +33,30 @@ SHOWN_ARGS = 6
 
 
 class Namer:
-    """Names of functions, each looked up once."""
+    """Names of functions, each looked up once for its stub: a function object may be
+    another function's soon after. A call that is on its way to its stub has its object
+    in hand, and is looked up each time."""
 
     def __init__(self) -> None:
-        self.known: dict[int, Optional[str]] = {}
+        self._known: dict[int, Optional[str]] = {}
 
-    def name(self, memory: Memory, function: int, facts: Facts) -> Optional[str]:
-        if function not in self.known:
-            found = try_function(memory, function, facts.offsets)
-            self.known[function] = found.name if found else None
-        return self.known[function]
+    def knows(self, call: Call) -> bool:
+        return call.stub_address in self._known
+
+    def name(self, memory: Memory, call: Call) -> Optional[str]:
+        if call.name is None and self.knows(call):
+            call.name = self._known[call.stub_address or 0]
+        elif call.name is None:
+            found = try_function(memory, call.function, call.watch.facts.offsets)
+            call.name = found.name if found else None
+        if call.stub_address is not None:
+            self._known[call.stub_address] = call.name
+        return call.name
+
+    def forget(self, start: int, size: int) -> None:
+        """The stubs there are other functions' from now on."""
+        for stub in [one for one in self._known if start <= one < start + size]:
+            del self._known[stub]
 
 
 class Writer:
@@ -57,8 +70,12 @@ class Writer:
 
     def stranger(self, seen: Seen) -> bool:
         """Whether it is of a function that has not been named yet: to be done while
-        the function is certain to be there."""
-        return seen.call is not None and seen.call.function not in self.names.known
+        the function is certain to be there, and by its stub."""
+        call = seen.call
+        if call is None or call.name is not None:
+            return False
+        on_its_way = seen.kind in (CALL, ENTERED)
+        return not on_its_way and not self.names.knows(call)
 
     def event(self, seen: Seen, memory: Memory, fresh: bool) -> Event:
         """`fresh`: the process still stands where this was seen."""
@@ -66,7 +83,7 @@ class Writer:
         function = call.function if call else None
         name = None
         if call:
-            name = self.names.name(memory, call.function, call.watch.facts)
+            name = self.names.name(memory, call)
         return self.plain(
             seen.kind,
             hit.thread,

@@ -41,9 +41,16 @@ class Call:
     stored: bool = False
     """Whether the caller was seen to have stored what the header reads."""
     arrived: bool = False
+    name: Optional[str] = None
+    """The function's, once it was looked up."""
     failed: bool = False
     judged: set[str] = field(default_factory=set)
     """Claims that were found broken: each is told where it went wrong first."""
+
+    @property
+    def stub_address(self) -> Optional[int]:
+        """Where its stub stands, which no other function has at the time."""
+        return None if self.stub is None else self.target
 
     def comes_from(self, back: int) -> bool:
         """Whether the interpreter, called to return there, was called by this call's

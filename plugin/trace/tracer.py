@@ -19,6 +19,7 @@ from .events import Writer
 from .follow import Follower, Seen
 from .generated import encoded_text, generated
 from .gone import Gone
+from .judge import Call
 from .model import (
     CALL,
     ENCODED,
@@ -259,7 +260,7 @@ class Tracer:
             if seen.kind == GENERATED and seen.body is not None:
                 self._tell_generated(seen, memory)
             else:
-                self._keep(self._writer.event(seen, memory, now))
+                self._keep(self._writer.event(seen, memory, now), seen.call)
         self._tell()
 
     def _memory(self) -> Memory:
@@ -272,6 +273,7 @@ class Tracer:
         assert seen.body is not None
         made = generated(memory, self.watching, seen.body)
         self._tell_blocks()
+        self._others_at(made.values.get("stub", 0), 1)
         self._keep(
             self._writer.plain(
                 GENERATED,
@@ -292,12 +294,18 @@ class Tracer:
             return
         memory = self._memory()
         for watch in new:
+            self._others_at(watch.address, watch.facts.thunk.size)
             text = encoded_text(watch, memory)
             self.tally.count(ENCODED)
             self._keep(self._writer.plain(ENCODED, 0, watch.address, text, {}))
 
-    def _keep(self, event: Event) -> None:
-        self.tally.keep(event)
+    def _others_at(self, start: int, size: int) -> None:
+        """Stubs that are other functions' from now on."""
+        self.tally.forget(start, size)
+        self._writer.names.forget(start, size)
+
+    def _keep(self, event: Event, call: Optional[Call] = None) -> None:
+        self.tally.keep(event, call)
         if event.kind in self._wish.kinds:
             self._untold.append(event)
 

@@ -268,8 +268,7 @@ def test_an_entry_that_was_not_seen(name: str) -> None:
 def test_an_entry_that_was_not_seen_behind_an_exception(
     name: str, arrives: bool, deeper: int
 ) -> None:
-    """At the same SP as the call that the exception left, or above it: a debugger may
-    lose hits. Whatever the other call carries is not held against that one."""
+    """In the place of the call that the exception left, which is not blamed for it."""
     process = Process(name)
     here = process.sp
     for sp in (here, here - deeper) if deeper else (here,):

@@ -215,9 +215,14 @@ def test_an_address_may_be_block_code_or_function(
         assert report["thunk"]["block"] == thunk["block"], address
 
 
-def test_memory_that_gdb_does_not_tell_of(gdb: Session) -> None:
+@pytest.mark.parametrize(
+    ("arch", "convention"), [("x86_64", "sysv"), ("aarch64", "homing")]
+)
+def test_memory_that_gdb_does_not_tell_of(
+    gdb: Session, arch: str, convention: str
+) -> None:
     """gdb says of `set` that it changes memory, and of `restore` nothing."""
-    gdb.load("sysv", "none", "3")
+    gdb.load(convention, "none", "3", arch=arch)
     layout = gdb.go_on_to("interpreter")["layout"]
     place, file = int(layout["address"], 16) + 8, gdb.folder / "word"
     assert gdb.json() and layout["call_info"]["count"] == 4

@@ -15,7 +15,7 @@ from ..target import MASK64, ThunkError
 from .connection import LINE
 from .native import native_process
 from .runner import GdbRunner
-from .target import GdbTarget, address_of
+from .target import GdbTarget, address_of, forget_remote_memory
 
 NO_PROCESS = "no process: start or attach to one, or open a core file"
 KILLED = "the process was killed, which gdb has yet to hear of: start it again"
@@ -30,6 +30,7 @@ class GdbSession:
         pid = native_process()
         if pid and is_dead(pid):
             raise ThunkError(KILLED)
+        forget_remote_memory()
         return GdbTarget()
 
     def register(self, name: str) -> Optional[int]:

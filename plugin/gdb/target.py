@@ -65,6 +65,14 @@ def _forget(event: object) -> None:
     _kept.clear()
 
 
+def forget_remote_memory(*event: object) -> None:
+    """At each prompt, and before each command of ours: gdb says nothing of what
+    `restore` writes, and to compare it would be as many packets as to read it again."""
+    if native_process() is None:
+        for kept in _kept.values():
+            kept.lines.clear()
+
+
 def _kept_now() -> Optional[_Kept]:
     """None where threads run while another is stopped."""
     if gdb.parameter("non-stop"):
@@ -73,6 +81,7 @@ def _kept_now() -> Optional[_Kept]:
         _listening.append(True)
         for name in EVENTS:
             getattr(gdb.events, name).connect(_forget)
+        gdb.events.before_prompt.connect(forget_remote_memory)
     inferior = gdb.selected_inferior()
     return _kept.setdefault((inferior.num, inferior.pid), _Kept())
 

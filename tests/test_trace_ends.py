@@ -20,7 +20,7 @@ from debuggers import DEBUGGERS
 from fakes import FakeSession
 from programs import DEADLINE, ENVIRONMENT, end, fixture, need, wait_until
 from reports import validated
-from sessions import Session
+from sessions import INTERPRETER, Session
 from thunk_inspect.commands.run import run_command
 from thunk_inspect.session.children import descendants
 from thunk_inspect.target import Target, ThunkError
@@ -48,6 +48,16 @@ def test_one_where_ours_is_too(session: Session) -> None:
     document = trace(session)
     assert document["ended"] == f"break point {number[1]}"
     assert session.pc() == place
+
+
+def test_one_whose_python_goes_on(lldb: Session) -> None:
+    """Where the trace itself stops for a moment: at the first call of a block."""
+    counts = ("--nest", "20", "--functions", "490")
+    lldb.load("homing", "none", "3", *counts, arch="aarch64")
+    lldb.run(f"breakpoint set -n {INTERPRETER}")
+    lldb.run('breakpoint command add -s python -o "return False"')
+    document = trace(lldb)
+    assert document["ended"] == "exited with 0" and not document["failures"]
 
 
 def pid_of(session: Session) -> int:

@@ -42,13 +42,23 @@ class UsersPoints:
                 return number
             if made.GetAutoContinue() or _stops(made) <= self._stops[number]:
                 continue
-            # Its condition may not hold, and the stop be ours.
-            if not (staying and made.GetCondition()):
+            if not (staying and _may_go_on(made)):
                 return number
         return None
 
     def _gone(self, number: int) -> bool:
         return not self._target.FindBreakpointByID(number).IsValid()
+
+
+def _may_go_on(made: Any) -> bool:
+    """Whether it asks, at a hit, if it is to stop: its condition may not hold, or its
+    Python have said False, and the stop be ours. It is counted all the same."""
+    if made.GetCondition():
+        return True
+    data = made.SerializeToStructuredData()
+    for key in ("Breakpoint", "BKPTOptions", "BKPTCMDData", "ScriptSource"):
+        data = data.GetValueForKey(key)
+    return data.GetStringValue(16) not in ("", "None")
 
 
 def _stops(made: Any) -> int:

@@ -38,6 +38,7 @@ from .points import (
     ELSEWHERE,
     EXITED,
     SIGNALLED,
+    TIME_UP,
     Hit,
     Runner,
     Stop,
@@ -145,6 +146,9 @@ class Tracer:
                 died = stop.reason == EXITED and not stop.normal
                 if died or stop.reason == SIGNALLED:
                     self.tally.trace.lost = self._follower.in_progress
+                if stop.reason == TIME_UP:
+                    # It goes on a little, to be looked at.
+                    self.watching.renew()
                 return stop
             if self._paused:
                 return Stop(AT_POINT, PAUSED)

@@ -110,7 +110,7 @@ class GdbRunner:
             self._addresses.add(point.address)
 
     def remove(self, point: Point) -> None:
-        """gdb says so where its memory is gone by now, and then does not mind."""
+        """Of memory that is gone by now, too."""
         known = self._points.pop((point.kind, point.address), None)
         if known:
             self._delete(known)

@@ -156,8 +156,12 @@ class Follower:
         return []
 
     def _closes(self, hit: Hit) -> list[Seen]:
+        """Between the two no point is in any block: what other threads are at is not
+        known in the end."""
         back = return_address(hit, self.arch)
         if hit.point.kind == CLOSED:
+            for thread in [one for one in self._stacks if one != hit.thread]:
+                del self._stacks[thread]
             self.wanted.append(Wanted(settled=True))
         elif back is not None:
             self.wanted.append(Wanted(freed=back))
@@ -300,10 +304,16 @@ class Follower:
         return [self._seen(hit, call, judge.arrived(call, hit, self.arch))]
 
     def _miss(self, hit: Hit, back: Optional[int]) -> None:
-        """Called by a stub, but by none of a call that is in hand."""
-        sp = hit.values.get(self.arch.sp)
+        """Called by a stub, but by none of a call that is in hand. One that has its
+        layout in the same place, or below, is over."""
+        sp, stack = hit.values.get(self.arch.sp), self._stack(hit)
         if sp is None or back is None or not self._is_stub(back):
             return
+        self._leave(stack, sp)
+        if stack and stack[-1].arrived:
+            pointer = stack[-1].watch.convention.arguments[0]
+            if stack[-1].layout == hit.values.get(pointer):
+                stack.pop()
         self.missed += 1
         below = self._missed.setdefault(hit.thread, [])
         self._go_above(below, sp)

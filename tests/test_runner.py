@@ -164,6 +164,23 @@ def test_a_hit_does_not_stop_what_a_signal_will(
     assert sent and stop.said == TIME_UP
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", ""),
+        ("f in section .text\n", "f in section .text\n"),
+        (r'~"f \"\303\244\" in section .text\n"' + "\n", 'f "ä" in section .text\n'),
+        ('~"a"\n~"b\\n"\n', "ab\n"),
+    ],
+)
+def test_what_gdb_18_says_where_it_speaks_mi(
+    module: Any, monkeypatch: pytest.MonkeyPatch, text: str, meant: str
+) -> None:
+    asking = importlib.import_module("thunk_inspect.gdb.asking")
+    monkeypatch.setattr(module.gdb, "execute", lambda *_, **more: text)
+    assert asking.said("info symbol 0") == meant
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_call_instructions_are_not_watched_with_several_threads(
     module: Any, monkeypatch: pytest.MonkeyPatch, threads: int

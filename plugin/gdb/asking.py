@@ -1,4 +1,5 @@
-"""What a trace asks of gdb: registers, break points' counts, names, signals."""
+"""What gdb is asked by words, or for a trace: texts, registers at a hit, break points'
+counts, names, signals."""
 
 import contextlib
 import re
@@ -9,6 +10,28 @@ from typing import Any
 import gdb
 
 from ..target import MASK64
+
+_RECORD = re.compile(r'^~"((?:[^"\\]|\\.)*)"$', re.M)
+"""A line of MI with what is said on the console; in it, C's escapes."""
+
+
+def said(command: str) -> str:
+    """What gdb says. A program's names may be no text in the user's encoding."""
+    try:
+        text = gdb.execute(command, to_string=True)
+    except UnicodeDecodeError as error:
+        text = error.object.decode(error.encoding, "replace")
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """Where gdb 18 speaks MI, it gives what it would have written there."""
+    records = _RECORD.findall(text) if text.startswith('~"') else []
+    if not records:
+        return text
+    escaped = "".join(records).encode("ascii", "backslashreplace")
+    data = escaped.decode("unicode_escape").encode("latin-1", "replace")
+    return data.decode("utf-8", "replace")
 
 
 def stops(point: Any) -> int:
@@ -43,8 +66,8 @@ def is_known(name: str) -> bool:
 
 def can_interrupt() -> bool:
     """Whether gdb stops at SIGINT, and keeps it from the process."""
-    said = gdb.execute("info signals SIGINT", to_string=True)
-    found = re.search(r"^SIGINT\s+(Yes|No)\s+(?:Yes|No)\s+(Yes|No)\b", said, re.M)
+    text = said("info signals SIGINT")
+    found = re.search(r"^SIGINT\s+(Yes|No)\s+(?:Yes|No)\s+(Yes|No)\b", text, re.M)
     return not found or found.groups() == ("Yes", "No")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from typing import Callable, Optional
+from typing import Optional
 
 import gdb
 
@@ -23,6 +23,7 @@ from ..target import (
     plain_name,
     runs,
 )
+from .asking import said
 from .connection import LINE
 from .native import native_process, registers_at
 
@@ -127,7 +128,7 @@ class GdbTarget:
     @property
     def os(self) -> str:
         """gdb tells the ABI that it decided for only in this sentence."""
-        text = gdb.execute("show osabi", to_string=True)
+        text = said("show osabi")
         for word, system in (
             ("Darwin", "macos"),
             ("Windows", "windows"),
@@ -180,12 +181,10 @@ class GdbTarget:
         if pid is not None:
             return Local(pid).regions()
         if connection and connection.type == "core":
-            return _segments(
-                _text(lambda: gdb.execute("maintenance info sections", to_string=True))
-            )
+            return _segments(said("maintenance info sections"))
         since = now()
         try:
-            text = _text(lambda: gdb.execute("info proc mappings", to_string=True))
+            text = said("info proc mappings")
         except gdb.error:
             LINE.failed(since)
             return None
@@ -204,7 +203,7 @@ class GdbTarget:
     @property
     def faulted(self) -> bool:
         try:
-            text = _text(lambda: gdb.execute("info program", to_string=True))
+            text = said("info program")
         except gdb.error:
             return False
         return bool(_FAULT.search(text))
@@ -230,9 +229,7 @@ class GdbTarget:
 
     def symbol_at(self, address: int) -> Optional[Symbol]:
         try:
-            text = _text(
-                lambda: gdb.execute(f"info symbol {address:#x}", to_string=True)
-            )
+            text = said(f"info symbol {address:#x}")
         except gdb.error:
             return None
         match = _SYMBOL.match(text)
@@ -285,23 +282,15 @@ def _segments(text: str) -> Optional[list[Region]]:
     return sorted(found) or None
 
 
-def _text(say: Callable[[], str]) -> str:
-    """What gdb says. A program's names may be no text in the user's encoding."""
-    try:
-        return say()
-    except UnicodeDecodeError as error:
-        return error.object.decode(error.encoding, "replace")
-
-
 def address_of(name: str) -> Optional[int]:
     """Where the symbol with this linkage name stands. Not by an expression: gdb reads
     one in the program's language, and in Fortran 'name' is a string, which gdb calls
     malloc in the process for."""
     try:
-        said = _text(lambda: gdb.execute(f"info address {name}", to_string=True))
+        text = said(f"info address {name}")
     except gdb.error:
         return None
-    match = _ADDRESS.search(said)
+    match = _ADDRESS.search(text)
     return int(match.group(1), 16) if match else None
 
 

@@ -314,9 +314,10 @@ EXECUTED = {
         *("show osabi", "info proc mappings", "info symbol {}", "info address {}"),
         *("maintenance info sections", "info program"),
     },
-    "gdb/runner.py": {
-        *("continue", "interrupt", "queue-signal 0", "info signals SIGINT"),
-        *("signal SIGINT", "signal SIGTRAP"),
+    "gdb/runner.py": {"interrupt", "queue-signal 0"},
+    "gdb/asking.py": {
+        *("info signals SIGINT", "command"),  # what `said` is given
+        *("continue", "signal SIGINT", "signal SIGTRAP"),
     },
     "gdb/parameters.py": {"thunk-settings"},
     "gdb/scripted.py": {"handle SIGUSR1 SIGUSR2 nostop noprint pass"},
@@ -329,7 +330,7 @@ was stopped by, `signal` gives it what it has raised itself, in a session of our
 scripted.py is loaded only into debuggers that a session of ours has started."""
 EVALUATED = {
     "gdb/target.py": {"${}"},
-    "gdb/runner.py": {"${}"},
+    "gdb/asking.py": {"${}"},
 }
 """What gdb evaluates: registers of a known machine, which are written the same in every
 language."""
@@ -387,7 +388,7 @@ def given(names: "Set[str]") -> "Dict[str, Set[str]]":
 
 
 def test_what_debuggers_are_told_to_do() -> None:
-    assert given({"HandleCommand", "execute"}) == EXECUTED
+    assert given({"HandleCommand", "execute", "said"}) == EXECUTED
     assert given({"parse_and_eval"}) == EVALUATED
 
 

@@ -51,6 +51,7 @@ def calls(*names: str, under: str = "") -> Iterator[Place]:
 # What debuggers are told.
 
 DEBUGGERS_RUN = (
+    "said",
     "execute",
     "parse_and_eval",
     "HandleCommand",
@@ -62,6 +63,8 @@ OURS = {
     ("gdb/target.py", "name"): "a linkage name: a constant of the core",
     ("gdb/target.py", "arch.pc"): "a register's name: a constant of the core",
     ("gdb/runner.py", "name"): "a linkage name: a constant of the core",
+    ("gdb/asking.py", "name"): "a register's name, or a linkage name",
+    ("gdb/asking.py", "command"): "what `said` is given",
     ("gdb/runner.py", "condition"): "the condition of the user's own break point",
     ("lldb/commands.py", "add"): "a constant",
     ("lldb/registers.py", "ask"): "a constant, and a thread's number",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from entry_states import MASK64, Call, Undetermined, starts
 from thunk_inspect.proof import values as v
-from thunk_inspect.proof.state import assemble
+from thunk_inspect.proof.cells import assemble
 
 Tree = tuple[object, ...]
 """A computation: ("leaf", name), ("const", n), ("plus", tree, n), ("mask", tree, n) or

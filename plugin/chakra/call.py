@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..proof import Facts
+from ..proof.cells import BELOW_SP
 from ..proof.path import Path
-from ..proof.state import BELOW_SP, State
+from ..proof.state import State
 from ..proof.values import Behind, Const, Entry
 from ..target import MASK64, Memory, ThunkError
 from .entry import at_calls, entry_sp_of

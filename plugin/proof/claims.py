@@ -12,9 +12,10 @@ from ..arch import WORD, Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .at_call import AtCall
+from .cells import BELOW_SP
 from .chain import Offsets
 from .path import RESULT, Path
-from .state import BELOW_SP, State
+from .state import State
 from .values import Const, Entry, Slot, Value, add, always
 from .words import Finding, cite, last_writer, worst
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from ..arch import Arch, Convention
 from ..arch.decode import Instruction, decode
+from .cells import BELOW_SP
 from .chain import strip
 from .run import EXECUTE
-from .state import BELOW_SP, State
+from .state import State
 from .values import Entry, Load, inputs
 
 MAX_INSTRUCTIONS = 48

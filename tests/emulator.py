@@ -79,7 +79,8 @@ class Run:
     `last` is the instruction begun last, `dispatched` whether the header was left by
     an indirect branch to the stub, `call` the last call instruction, `stub_call` the
     first one of a stub, `reached` whether that came to the interpreter. `judged` are
-    the stub's call and all others that came there, `read` the bytes read afterwards.
+    the stub's call and all others that came there, `read` the bytes read afterwards,
+    but for those `written` before.
     """
 
     entry: Entry
@@ -95,6 +96,7 @@ class Run:
     visits: int = 0
     returned: bool = False
     read: set[int] = field(default_factory=set)
+    written: set[int] = field(default_factory=set)
 
 
 CALL, INDIRECT, TRAP = 1, 2, 4
@@ -162,6 +164,7 @@ class Machine:
         self.uc.hook_add(unicorn_const.UC_HOOK_CODE, self.on_step)
         if convention.shadow:
             self.uc.hook_add(unicorn_const.UC_HOOK_MEM_READ, self.on_read)
+            self.uc.hook_add(unicorn_const.UC_HOOK_MEM_WRITE, self.on_write)
 
     def ids(self, names: Iterable[str]) -> list[int]:
         constants: Any = arm64_const if self.arm else x86_const
@@ -292,7 +295,11 @@ class Machine:
 
     def on_read(self, _uc: Uc, _kind: int, at: int, size: int, *_rest: object) -> None:
         if self.run.visits:
-            self.run.read.update(range(at, at + size))
+            self.run.read.update({*range(at, at + size)} - self.run.written)
+
+    def on_write(self, _uc: Uc, _kind: int, at: int, size: int, *_rest: object) -> None:
+        if self.run.visits:
+            self.run.written.update(range(at, at + size))
 
     def at_calls(self) -> set[str]:
         """R1 … R7 and R11."""

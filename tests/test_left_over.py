@@ -30,6 +30,10 @@ def _jitted(call: Stopped, code: bytes, name: str = "") -> None:
         call.document["symbols"].append(symbol)
 
 
+STORES = (0xA9010FE2, 0xA90217E4)
+"""stp x2, x3, [sp, #16]; stp x4, x5, [sp, #32]"""
+
+
 @pytest.mark.parametrize(
     ("code", "name"),
     [
@@ -40,6 +44,11 @@ def _jitted(call: Stopped, code: bytes, name: str = "") -> None:
         (words(*BETWEEN), ""),
         (words(0xA90007E0), ""),  # stp x0, x1, [sp]: function and callInfo only
         (b"", "Js::Something::CallInRegisters"),
+        # Args are stored, and then: blr x16; ret; b; or cbz and b over the stores.
+        (words(*STORES, BLR_X16, NOP), ""),
+        (words(*STORES, 0xD65F03C0, NOP), ""),
+        (words(*STORES, 0x14000100, NOP), ""),
+        (words(0x34000069, *STORES, 0x14000001, NOP), ""),
     ],
 )
 def test_args_that_nobody_is_seen_to_store(
@@ -55,9 +64,18 @@ def test_args_that_nobody_is_seen_to_store(
 
 def test_args_that_are_stored_before_the_call(stopped: Opened) -> None:
     call = stopped("caller-stack", "header")
-    # stp x0, x1, [sp]; stp x2, x3, [sp, #16]; stp x4, x5, [sp, #32]
-    _jitted(call, words(0xA90007E0, 0xA9010FE2, 0xA90217E4))
+    _jitted(call, words(0xA90007E0, *STORES))  # stp x0, x1, [sp]
     assert call.report()["verdict"] == "sound"
+
+
+def test_a_store_within_another_instruction(stopped: Opened) -> None:
+    """movabs rax with the bytes of mov [rsp+16],rax: where it begins is not seen."""
+    call = stopped("sysv", "interpreter")
+    site, code = 0x600000000000, b"\x48\xb8" + bytes.fromhex("4889442410909090")
+    body = code + b"\x90" * 54 + b"\xff\xd0"
+    call.add(site, body + b"\x90" * 8)
+    call.put(call.register("rbp") + WORD, site + len(body))
+    assert verdict_of(call.report(), "R12") == "unknown"
 
 
 @pytest.mark.parametrize("code", [b"\x90", b"\x50"])  # push rax

@@ -13,7 +13,7 @@ import pytest
 
 from blocks import RECIPES
 from judging import judge
-from mutants import Mutant
+from mutants import Mutant, sound_spot
 from test_unusual_headers import ARM, BY_FP, X64, changed, facts, made
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.thunk import parse
@@ -110,6 +110,36 @@ CASES = {
         ALL,
     ),
     "a word of memory that may be 0": Case(X64, "833d0020000000; 7401; cc", "", ALL),
+    # ldur x9,[sp,#-64]; ldr x10,[x9]
+    "a load by a word from below SP": Case(ARM, "0xf85c03e9; 0xf940012a", "", ALL),
+    # sub sp,sp,#16; ldr d0,[x29]; str d0,[sp]; ldr x9,[sp]; ldr x10,[x9]; add
+    # sp,sp,#16
+    "a load by a vector's word": Case(
+        ARM,
+        "0xd10043ff; 0xfd4003a0; 0xfd0003e0; 0xf94003e9; 0xf940012a; 0x910043ff",
+        "",
+        ALL,
+    ),
+    # mov rcx,[rsp-200]; mov rcx,[rcx]; pop rbp; ret
+    "a load behind the call": Case(
+        X64, "", "488b8c2438ffffff; 488b09; 5d; c3", "R9 R10"
+    ),
+    # ldur x9,[sp,#-64]; str x9,[sp,#216]; ldp fp,lr,[sp],#16; ret
+    "a word from below SP in the caller's frame": Case(
+        ARM, "", "0xf85c03e9; 0xf9006fe9; ldp fp,lr,[sp],#16; ret", "R9"
+    ),
+    "the caller's frame below SP for a while": Case(
+        ARM, "", "ldp fp,lr,[sp],#16; 0x910103ff; 0xd10103ff; ret", "R9"
+    ),
+    # sub sp,sp,#0xfff,lsl #12; add sp,sp,#0xfff,lsl #12
+    "SP far away and back": Case(ARM, "0xd17fffff; 0x917fffff", "", ALL),
+    # lea rsp,[rsp-0x70000000]; lea rsp,[rsp+0x70000000]; pop rbp; ret
+    "SP far away and back, behind the call": Case(
+        X64, "", "488da42400000090; 488da42400000070; 5d; c3", "R9 R10"
+    ),
+    # movabs rax,0x600000001000; push rax; ret
+    "a return to code elsewhere": Case(X64, "48b80010000000600000; 50; c3", "", ALL),
+    "a jump by a word elsewhere": Case(X64, "488b0500100000; ffe0", "", ALL),
 }
 
 
@@ -121,6 +151,86 @@ def test_what_is_known_of_it(name: str) -> None:
     found = {claim: one.holds for claim, one in facts(mutant).claims.items()}
     unknown = case.unknown.split()
     assert found == {claim: None if claim in unknown else True for claim in found}
+    assert judge(mutant).wrong == []
+
+
+def test_arguments_that_lay_below_sp() -> None:
+    """ldr x9,[sp]; str x9,[sp]; the same 8 farther; add sp,sp,#32; sub sp,sp,#32: what
+    was written back is what it was, but signals may have come."""
+    recipe = RECIPES["arm64-windows"]
+    first = ("f94003e9", "f90003e9", "f94007e9", "f90007e9", "910083ff", "d10083ff")
+    header = (*(f"0x{word}" for word in first), *recipe.header)
+    found = facts(made(replace(recipe, header=header))).claims
+    assert found["R4"].holds is None and found["R9"].holds is None
+
+
+@pytest.mark.parametrize(
+    ("name", "test", "claim"),
+    [
+        # tbnz x3,#3,.+12; and x4,x3,#8; add x19,x19,x4: 0 for all that come there.
+        (ARM, ("0x37180063", "0x927d0064", "0x8b040273"), "R10"),
+    ],
+)
+def test_stubs_of_which_a_condition_takes_some(
+    name: str, test: "tuple[str, ...]", claim: str
+) -> None:
+    """On each side there are examples of its own stubs only."""
+    recipe = RECIPES[name]
+    place = next(n for n, text in enumerate(recipe.header) if "{c}" in text) + 1
+    header = (*recipe.header[:place], *test, *recipe.header[place:])
+    mutant = made(replace(recipe, header=header))
+    assert facts(mutant).claims[claim].holds is not False
+    assert judge(mutant).wrong == []
+
+
+def test_a_constant_that_is_the_only_stub_left() -> None:
+    """x5 = stub 0; cmp x3,x5; b.ne .+8; mov x3,x5; br x3"""
+    recipe, spot = RECIPES[ARM], sound_spot(0)
+    header = ["0xf2800005"] * 4
+    for _ in range(2):
+        tests = ("0xeb05007f", "0x54000041", "0xaa0503e3", recipe.header[-1])
+        made_of = (*recipe.header[:-1], *header, *tests)
+        changed_recipe = replace(recipe, header=made_of)
+        stub = spot.base + spot.block(changed_recipe).first_stub
+        header = [
+            f"{0xF2800005 | n << 21 | (stub >> 16 * n & 0xFFFF) << 5:#x}"
+            for n in range(4)
+        ]
+    mutant = made(changed_recipe)
+    assert facts(mutant).claims["R7"].holds is not False
+    assert judge(mutant).wrong == []
+
+
+def test_where_a_way_that_was_not_followed_may_come() -> None:
+    """cbz x5,.+12; add x1,x1,#32; b.al .+4; br x3: of the branch's registers only one
+    way is known, and x1 may be another."""
+    recipe = RECIPES[ARM]
+    more = ("0xb4000065", "0x91008021", "0x5400002e")
+    header = (*recipe.header[:-1], *more, recipe.header[-1])
+    found = facts(made(replace(recipe, header=header)))
+    assert found.main.dispatch
+    assert found.state_at(found.main.dispatch.at) is None
+    assert found.state_at(0) is not None
+
+
+def test_prefixes_that_are_read_over() -> None:
+    """Before another one, or before REX; f3 before a move of whole vectors."""
+    for code in ("f0f24983c308", "49f0f24839c2", "f0f330da", "f34f0f28f8"):
+        mutant = changed(X64, code)
+        assert parse(mutant.code, mutant.world.base, mutant.world.arch) is None
+
+
+def test_the_shadow_space_that_the_epilogue_itself_uses() -> None:
+    """mov [rsp+8],rax; mov rax,[rsp+8]: the callee has come back by then."""
+    mutant = changed("x64-windows", epilogue="4889442408; 488b442408; 4883c428; c3")
+    assert facts(mutant).claims["R5"].holds is True
+    assert judge(mutant).wrong == []
+
+
+def test_a_layout_far_below_the_stack() -> None:
+    """sub x0,sp,#0xfff,lsl #12: whether it can be read there nobody knows."""
+    mutant = changed(ARM, layout="0xd17fffe0")
+    assert facts(mutant).claims["R1"].holds is None
     assert judge(mutant).wrong == []
 
 
@@ -161,12 +271,6 @@ def test_another_dispatch_where_no_call_seems_to_come(
     start, rest = recipe.header[:5], recipe.header[5:-1]
     mutant = made(replace(recipe, header=(*start, *other, *rest, *tail)))
     assert unasked(mutant).claims["R7"].holds is None
-
-
-def test_a_lock_that_the_decoder_reads_over() -> None:
-    """lock repne add r11,8: processors refuse it."""
-    mutant = changed(X64, "f0f24983c308")
-    assert parse(mutant.code, mutant.world.base, mutant.world.arch) is None
 
 
 def test_stubs_that_the_dispatch_leads_astray() -> None:

@@ -310,7 +310,7 @@ def test_a_mend_is_proved_with_the_interpreter_that_is_known(stopped: Opened) ->
     call.write(block + 0x34, words(0x910083E0))  # add x0, sp, #32
     assert "`add x0, sp, #16`" in _fix(call.report(), 1)
     other = int(interpreter, 16) & ~0xFFFF | 0x2F00
-    call.write(other, words(*[NOP] * 20, 0xD65F03C0))
+    call.overwrite(other, words(*[NOP] * 63, 0xD65F03C0))
     call.write(block + 0x24, words(0xD2800001 | (other & 0xFFFF) << 5))
     assert claims(call.report(), "fail") >= {"R2", "R6"}
     fix = _fix(call.report(), 1)

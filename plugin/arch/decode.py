@@ -88,19 +88,26 @@ def decode(code: bytes, address: int, arch: Arch) -> Optional[Instruction]:
 @lru_cache(maxsize=4096)
 def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
     for insn in _disassembler(arch).disasm(code, address, count=1):
-        return None if arch == "x86_64" and _lost_lock(insn) else _plain(insn, arch)
+        refused = arch == "x86_64" and _is_refused(insn)
+        return None if refused else _plain(insn, arch)
     return None
 
 
 PREFIXES = b"\xf0\xf2\xf3\x66\x67\x2e\x36\x3e\x26\x64\x65"
 
 
-def _lost_lock(insn: Any) -> bool:
-    """Whether a lock prefix was read over, as it is before another one: processors
-    refuse most of what has one."""
+REX = bytes(range(0x40, 0x50))
+
+
+def _is_refused(insn: Any) -> bool:
+    """Whether a prefix was read over that makes processors refuse an instruction: lock
+    before another one, a repeat before a move of whole vectors."""
     code = bytes(insn.bytes)
-    prefixes = code[: len(code) - len(code.lstrip(PREFIXES))]
-    return b"\xf0" in prefixes and "lock" not in insn.mnemonic
+    prefixes = code[: len(code) - len(code.lstrip(PREFIXES + REX))]
+    if b"\xf0" in prefixes and "lock" not in insn.mnemonic:
+        return True
+    repeats = b"\xf2" in prefixes or b"\xf3" in prefixes
+    return insn.mnemonic in ("movaps", "movups") and repeats
 
 
 @cache

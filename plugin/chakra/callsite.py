@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ..arch import WORD, Arch
-from ..arch.decode import Instruction, decode
+from ..arch.decode import LONGEST, Instruction, decode
 from ..proof import Facts
 from ..proof.reads import stored_by
 from ..proof.values import Entry
@@ -122,13 +122,29 @@ def _line(insn: Instruction) -> str:
 
 
 def _backwards(code: bytes, end: int, arch: Arch) -> list[Instruction]:
-    """Instructions that end in a call just at `end`: the longest run that decodes."""
-    start = end - len(code)
+    """Instructions that end in a call just at `end`: the longest run that decodes. On
+    x86, where it may begin in the midst of one, only what other runs have as well."""
+    start, sure = end - len(code), 0
+    runs = []
     for skip in range(0, len(code), 4 if arch.lr else 1):
         run = _run(code, start, skip, arch)
         if run and run[-1].mnemonic in ("bl", "blr", "call"):
-            return run
-    return []
+            runs.append(run)
+        if runs and (arch.lr or skip >= LONGEST):
+            break
+    for run in runs[1:]:
+        sure = max(sure, _meet(runs[0], run))
+    return [insn for insn in runs[0] if insn.address >= sure] if runs else []
+
+
+def _meet(one: list[Instruction], other: list[Instruction]) -> int:
+    """Where two runs that end alike have become the same."""
+    first = one[-1].address
+    for a, b in zip(reversed(one), reversed(other)):
+        if a.address != b.address:
+            break
+        first = a.address
+    return first
 
 
 def _run(code: bytes, start: int, skip: int, arch: Arch) -> list[Instruction]:

@@ -1,5 +1,6 @@
 """The claims about the moment of the stub's call: R1-R6 and R11."""
 
+from collections.abc import Collection
 from typing import Optional
 
 from ..arch import ANCHOR, WORD, Convention
@@ -7,7 +8,7 @@ from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .chain import Offsets
 from .path import CallSite, Path
-from .state import State, may_be_anything
+from .state import NEAR, State, may_be_anything
 from .values import (
     Const,
     Entry,
@@ -23,7 +24,7 @@ from .values import (
     unknown_in,
 )
 from .witness import examples_of
-from .words import Finding, Words, cite, writer_of
+from .words import Finding, Words, cite, worst, writer_of
 
 NULL_PAGES = 0x10000
 """Addresses below this are mapped nowhere."""
@@ -41,10 +42,16 @@ class AtCall(Words):
         offsets: Optional[Offsets],
     ) -> None:
         super().__init__(thunk, convention)
+        self.offsets = offsets
         self.examples = examples_of(thunk, convention, offsets)
         self.interpreters = interpreters
         self.steps: dict[int, Instruction] = {}
         """Instructions of the path that is being judged, by offset."""
+
+    def of_stubs(self, numbers: Collection[int]) -> None:
+        """Judge by examples of calls of functions with these stubs."""
+        args = (self.thunk, self.convention, self.offsets)
+        self.examples = examples_of(*args, sorted(numbers))
 
     def at_call(self, path: Path, call: CallSite) -> dict[str, Finding]:
         state = call.state.fork()
@@ -96,6 +103,8 @@ class AtCall(Words):
         sp = call.state.sp
         if sp is None:
             return Finding(None, [f"{text}, but SP at the call is not known"], at)
+        if offset < sp - NEAR:
+            return Finding(None, [f"{text}, far {BELOW}"], at)
         if offset < sp:
             # It can be read; what the interpreter finds there is R2's business.
             return Finding(True, [f"{text}, {BELOW}"], at)
@@ -192,6 +201,7 @@ class AtCall(Words):
             return Finding(False, [cite(setter, text)], at)
         if state.lost:
             return Finding(None, [cite(setter, state.lost.why)], at)
+        found = []
         for place, value, writer in state.callers(first):
             number = (place - first) // WORD + count
             unknown = unknown_in(value)
@@ -200,11 +210,10 @@ class AtCall(Words):
             if unknown:
                 text = f"args[{number}] at {self.place(place)}: {unknown.why}"
             insn = setter if writer is None else self.insn(writer)
-            return Finding(
-                holds,
-                [cite(insn, f"{text}; hits every Count from {number + 1} up")],
-                at,
-            )
+            text = f"{text}; hits every Count from {number + 1} up"
+            found.append(Finding(holds, [cite(insn, text)], at))
+        if found:
+            return worst(found)
         text = f"args[{count}] and on stand at {self.place(first)}, where the caller"
         return Finding(True, [cite(setter, f"{text} stored them")], at)
 
@@ -224,7 +233,8 @@ class AtCall(Words):
         trouble = self._shadow_trouble(path, call, sp, start)
         if trouble:
             return Finding(False, [cite(call.insn, trouble)], call.at)
-        if start is None or self._vague(path, call):
+        far = start is not None and start < sp - NEAR
+        if start is None or far or self._vague(path, call):
             text += ", but what is read back after the call is not known"
             return Finding(None, [cite(call.insn, text)], call.at)
         text += f", {self.convention.shadow} bytes of shadow space free above it"
@@ -247,7 +257,7 @@ class AtCall(Words):
         if sp < WORD and end > 0:
             return f"the shadow space reaches the return address ({self.place(0)})"
         # The layout goes on upwards for as many args as a call has.
-        if start is not None and start < end:
+        if start is not None and sp - NEAR <= start < end:
             return "the shadow space overlaps the layout"
         for step, offset, size in path.state.reads if path.state else ():
             if step > call.step and offset < end and sp < offset + size:

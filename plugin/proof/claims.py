@@ -8,7 +8,7 @@ not; else nothing is said but why.
 from collections.abc import Sequence
 from typing import Optional
 
-from ..arch import WORD, Convention
+from ..arch import Convention
 from ..arch.decode import Instruction
 from ..chakra.thunk import Thunk
 from .at_call import AtCall
@@ -130,17 +130,18 @@ class Judge(AtCall):
     def _callers_frame(self, state: State, last: Instruction) -> Optional[Finding]:
         """A word above all that the caller handed over is the caller's own, in a call
         with few arguments. One below SP was given up, not written: R10's business."""
+        found = []
         for place, value, writer in state.callers(self.convention.stack_arguments):
-            if all(state.byte(place + n).value is BELOW_SP for n in range(WORD)) and (
-                value is BELOW_SP
-            ):
+            if value is BELOW_SP and state.sp is not None and place < state.sp:
                 continue
             insn = last if writer is None else self.insn(writer)
             text = f"it overwrites the caller's frame at {self.place(place)}"
+            if value is BELOW_SP:
+                text = f"the caller's frame at {self.place(place)}: {BELOW_SP.why}"
             holds = self.same(value, Slot(place))
             at = insn.address - self.thunk.address
-            return Finding(holds, [cite(insn, text)], at)
-        return None
+            found.append(Finding(holds, [cite(insn, text)], at))
+        return worst(found) if found else None
 
     def _loop(self, path: Path) -> list[str]:
         """The instructions that go round, and why: mostly a lost return address."""
@@ -187,6 +188,7 @@ def judge(
     collected: dict[str, list[Finding]] = {claim: [] for claim in STATIC}
     for path in paths:
         judge.steps = {step.at: step.insn for step in path.steps}
+        judge.of_stubs(path.numbers)
         for claim, finding in judge.judge(path).items():
             certain = path.doubt_at is None or finding.early
             if path.numbers <= thunk.doubtful or path.shown and _by_value(claim, path):
@@ -202,7 +204,9 @@ def _by_value(claim: str, path: Path) -> bool:
     settled: the example that goes there need not be one that shows the failure."""
     if claim == "R9":
         return path.end == "returned"
-    return claim not in ("R5", "R7")
+    if claim == "R7":
+        return path.dispatch is not None
+    return claim != "R5"
 
 
 def _at_each(findings: Sequence[Finding]) -> Finding:

@@ -199,10 +199,19 @@ class Facts:
         other way to it: who stops in one asks for the rounds."""
         for path in self.paths:
             ways = [step.before for step in path.steps if step.at == at]
+            if not ways and self._may_come(path, at):
+                return None
             for way in ways[:1] if path.end == "loop" else ways:
                 if state is not None and way is not state:
                     state = state.agreeing(way)
         return state
+
+    def _may_come(self, path: Path, at: int) -> bool:
+        """Whether a path that was not followed to its end may come to a place."""
+        if path.end not in ("limit", "undecoded") or not path.steps:
+            return False
+        last, first = path.steps[-1].at, self.thunk.first_stub
+        return last < first or at >= self.thunk.epilogue
 
     def style(self) -> str:
         """How arguments reach the layout: homed, caller-stack, pushed or unknown."""

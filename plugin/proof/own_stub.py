@@ -14,7 +14,7 @@ from .chain import Offsets, chains_in
 from .conditions import TESTS
 from .flow import Condition
 from .path import Verdict
-from .values import Const, Value, computed, function_of, inputs, unknown_in
+from .values import Const, Load, Value, computed, function_of, inputs, unknown_in
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -90,6 +90,11 @@ class OwnStub:
         if unknown:
             return Verdict(None, unknown.why, at), NOBODY
         word, offsets = self._word_in(target)
+        address = self.thunk.stub_address
+        if isinstance(target, Const) and {address(n) for n in numbers} == {
+            target.value
+        }:
+            return Verdict(True, "", at), numbers
         if offsets is None:
             return self._other_target(target, at), NOBODY
         number_of = function_of(target, word)
@@ -97,7 +102,6 @@ class OwnStub:
             why = "the branch target depends on more than the function's own stub"
             return Verdict(None, why, at), NOBODY
         self._dispatching.add(offsets)
-        address = self.thunk.stub_address
         good = frozenset(n for n in numbers if number_of(address(n)) == address(n))
         bad = sorted(numbers - good)
         if not bad:
@@ -115,9 +119,10 @@ class OwnStub:
             why = f"the target is read through function {steps}: unknown what that is"
             return Verdict(None, why, at)
         why = "the branch target is not the function's m_dynamicInterpreterThunk"
-        # Code elsewhere may go on to the stub: nobody has looked there.
-        far = isinstance(target, Const) and not self.thunk.contains(target.value)
-        certain = not far and not any(computed(part) for part in inputs(target))
+        # Code elsewhere may go on to the stub, and words elsewhere may be it.
+        vague = isinstance(target, Const) and not self.thunk.contains(target.value)
+        vague |= any(isinstance(part, Load) for part in inputs(target)) and not loads
+        certain = not vague and not any(computed(part) for part in inputs(target))
         return Verdict(False if certain else None, why, at)
 
     def dispatches(self, target: Value) -> bool:

@@ -50,12 +50,13 @@ def stored_by(
     run: Sequence[Instruction], arch: Arch, convention: Convention
 ) -> frozenset[int]:
     """The bytes of stack that these instructions stored to, by their distance from SP
-    behind the last. Callees give SP back, and leave what lies above it. What stands
-    before an instruction without a known effect, or lies below SP, does not count."""
+    behind the last. What stands before one that leads elsewhere, as it may be passed
+    over or be for another call, or before one without a known effect, does not count;
+    nor does what lies below SP."""
     state = State(arch, convention, b"", 0)
     for insn in run:
-        EXECUTE[arch.name](state, insn)
-        if state.lost or state.sp is None:
+        flow = EXECUTE[arch.name](state, insn)
+        if flow or insn.leads or state.lost or state.sp is None:
             state = State(arch, convention, b"", 0)
     sp = state.sp or 0
     return frozenset(

@@ -314,7 +314,7 @@ class Explorer:
         lr = self.thunk.arch.lr
         home = always(target, Entry(lr) if lr else Slot(0))
         # Where words of memory lead, and code elsewhere, nobody has looked.
-        vague = isinstance(target, Const) and bool(path.calls)
+        vague = isinstance(target, Const)
         vague |= any(isinstance(part, (Behind, Load)) for part in inputs(target))
         if home:
             return self._finish(path, state, "returned", "")

@@ -85,7 +85,8 @@ class State:
     """Set when the whole stack may have changed in an unknown way."""
     objects_changed: Optional[Unknown] = None
     reads: list[tuple[int, int, int]] = field(default_factory=list)
-    """Stack words read: (step, offset from entry SP, size)."""
+    """Stack words read that the block had not written, or not since its call: (step,
+    offset from entry SP, size)."""
     vague_read: Optional[int] = None
     """The last step that read a word of the stack that is not known."""
     never_stored: dict[int, Value] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class State:
         if sp is None:
             self.note_hazard("SP may leave the stack: signals write below it", False)
             return
+        self.check_distance(sp)
         floor = sp - self.convention.red_zone
         for offset in self.never_stored:
             if offset < floor:
@@ -208,10 +210,12 @@ class State:
         offset = self.from_entry_sp(address)
         if offset is not None:
             self.check_distance(offset)
-            self.reads.append((self.step, offset, size))
+            if any(self.writer(offset + n) is None for n in range(size)):
+                self.reads.append((self.step, offset, size))
             return self.read_stack(offset, size)
         if isinstance(address, Unknown):
             self.vague_read = self.step
+            self.note_hazard("the address need not be a pointer", False)
             return address
         if isinstance(address, Const) and self._in_block(address.value, size):
             start = address.value - self.base
@@ -227,7 +231,9 @@ class State:
     def read_stack(self, offset: int, size: int) -> Value:
         """`size` bytes of stack, zero-extended."""
         cells = [self.byte(offset + index) for index in range(size)]
-        return assemble([(cell.value, cell.part) for cell in cells])
+        value = assemble([(cell.value, cell.part) for cell in cells])
+        # What is made of it, and stored, is not given up.
+        return Unknown(BELOW_SP.why) if value is BELOW_SP else value
 
     def byte(self, offset: int) -> Byte:
         """One byte of stack, as it is now."""
@@ -245,11 +251,14 @@ class State:
         was stored in one does harm even if it was given up after that."""
         words = {offset - offset % WORD for offset in self.stack if offset >= start}
         for word in sorted(words):
-            cells = [self.byte(word + n) for n in range(WORD)]
-            for n, cell in enumerate(cells):
-                if cell.value is BELOW_SP:
-                    cells[n] = self.given_up.get(word + n, cell)
+            now = [self.byte(word + n) for n in range(WORD)]
+            cells = [
+                self.given_up.get(word + n, cell) if cell.value is BELOW_SP else cell
+                for n, cell in enumerate(now)
+            ]
             value = assemble([(cell.value, cell.part) for cell in cells])
+            if value == Slot(word) and any(cell.value is BELOW_SP for cell in now):
+                value = BELOW_SP
             if value != Slot(word):
                 writers = (cell.writer for cell in cells)
                 yield word, value, next((w for w in writers if w is not None), None)
@@ -263,6 +272,8 @@ class State:
         if self.sp != other.sp:
             return None
         both, unknown = self.fork(), Unknown("it depends on the way here")
+        both.lost = self.lost or other.lost
+        both.objects_changed = self.objects_changed or other.objects_changed
         for name in self.arch.registers:
             if self.get(name) != other.get(name):
                 both.registers[name] = unknown

@@ -171,10 +171,10 @@ class _Call:
         """Words of objects: pointers and a stub where the chain has them. What stands
         elsewhere nobody knows."""
         path = chain(value, self.convention.arguments[0])
-        if path is None:
+        if path is None or len(path) > 3:
             return None
-        if len(path) > 3 or (self.offsets and not _in_chain(path, self.offsets)):
-            return ANYTHING
+        if self.offsets and not _in_chain(path, self.offsets):
+            return None
         return self.stubs if len(path) == 3 else POINTERS
 
 

@@ -74,7 +74,8 @@ def find_thunk(memory: Memory, address: Optional[int] = None) -> Found:
     if here.thunk.address != given.thunk.address:
         known = here.at is not None or here.back or here.function
         return replace(given, elsewhere=here.thunk.address) if known else given
-    if given.function not in (None, _called(memory, here)):
+    called = _called(memory, here) if given.function is not None else None
+    if called not in (None, given.function):
         # One of the same block, and the call in hand is another function's.
         return replace(given, elsewhere=here.thunk.address)
     # The thread is in that very block: its call is the one that is meant.

@@ -81,7 +81,8 @@ def test_a_program_that_executes_another(
 ) -> None:
     """What was seen before is told; the same program again is another one."""
     seen = traced(console, tmp_path, debugger, "exec", ends(), "data")
-    assert (seen["ended"], seen["status"]) == (ANOTHER, 0)
+    said = f"{ANOTHER}, and was ended there"
+    assert (seen["ended"], seen["status"]) == (said, 4)
     assert {kind: seen["counts"][kind] for kind in STEPS} == dict.fromkeys(STEPS, 1)
     assert [one["name"] for one in seen["functions"]] == ["add"]
 

@@ -124,7 +124,7 @@ def test_args_in_registers_at_the_interpreters_first_instruction(
     call = stopped("caller-stack", "interpreter")
     body = words(*[NOP] * 40, BLR_X16)
     call.add(SITE, body + words(NOP, NOP))
-    name = {"name": "Js::Some::CallInRegisters", "address": hex(SITE), "size": 0x1000}
+    name = {"name": "arm64_CallFunction", "address": hex(SITE), "size": 0x1000}
     call.document["symbols"].append(name)
     _returning_to(call, SITE + len(body))
     assert call.report()["verdict"] == "sound"

@@ -9,7 +9,7 @@ from fakes import FakeTarget
 from following import BASE, INTERPRETER_AT, OFFSETS, SOUND
 from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.locate import Locator
-from thunk_inspect.target import Memory, Target
+from thunk_inspect.target import Memory, Target, ThunkError
 from thunk_inspect.trace import points
 from thunk_inspect.trace.points import OnHit, Point, Runner, Stop
 from thunk_inspect.trace.tracer import Tracer, Wish
@@ -31,6 +31,8 @@ class Process:
         self.renewed: List[Point] = []
         self.stops = [Stop(points.AT_POINT, ""), Stop(points.TIME_UP, "time is up")]
         self.after = self.code
+        self.shown = b""
+        """The block as the debugger has it, if that is not what is there."""
 
     def add(self, point: Point) -> None:
         self.points.add(point)
@@ -40,6 +42,9 @@ class Process:
 
     def renew(self, point: Point) -> None:
         self.renewed.append(point)
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.shown or self.memory.read(address, size)
 
     def past_debugger(self, address: int, size: int) -> Optional[bytes]:
         return self.memory.read(address, size)
@@ -102,4 +107,18 @@ def test_one_byte_is_enough(name: str) -> None:
     code[-1] ^= 0x55
     process.after = bytes(code)
     tracer.run()
+    assert not process.in_block()
+
+
+@EVERY
+def test_bytes_of_the_block_before_that_a_debugger_shows(name: str) -> None:
+    """lldb goes on showing what stood below a trap that went with its memory."""
+    process = Process(name)
+    tracer = traced(process)
+    other = bytearray(process.code)
+    other[2] ^= 0x10
+    process.memory.pieces[BASE] = bytes(other)
+    process.shown = process.code
+    with pytest.raises(ThunkError, match="another block is at"):
+        tracer.watching.block(Memory(process.memory), BASE)
     assert not process.in_block()

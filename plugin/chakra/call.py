@@ -7,6 +7,7 @@ given up: what the proof says lasts is read, and nothing else.
 from dataclasses import dataclass
 from typing import Optional
 
+from ..arch import WORD
 from ..proof import Facts
 from ..proof.cells import BELOW_SP
 from ..proof.path import Path
@@ -16,6 +17,9 @@ from ..target import MASK64, Memory, ThunkError
 from .entry import at_calls, entry_sp_of
 from .locate import Found
 from .thunk import Thunk
+
+LAYOUT_WORDS = 10
+"""Function, callInfo and as many args as a header may have to do with."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,21 @@ def call_in_hand(memory: Memory, found: Found, facts: Facts) -> CallInHand:
 
 def _stored(found: Found, facts: Facts) -> bool:
     """The caller stores before the call; the header does until it dispatches."""
-    if facts.convention.caller_stores is not None:
+    if facts.convention.caller_stores is not None and not _stores_more(facts):
         return True
     if found.at is None:
         return found.back is not None
     dispatch = facts.main.dispatch
     return dispatch is not None and found.at >= dispatch.at
+
+
+def _stores_more(facts: Facts) -> bool:
+    """Whether the header writes words of a layout that is the caller's."""
+    layout = facts.layout_from_entry
+    if facts.call is None or layout is None:
+        return False
+    words = (layout + WORD * n for n in range(LAYOUT_WORDS))
+    return any(facts.call.state.writer(word) is not None for word in words)
 
 
 def _lost_in_a_loop(found: Found, facts: Facts) -> Optional[str]:

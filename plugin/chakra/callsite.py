@@ -1,19 +1,22 @@
 """The call that led into a block: the instructions before its return address."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
 from ..arch import WORD, Arch
 from ..arch.decode import LONGEST, Instruction, decode
 from ..proof import Facts
-from ..proof.reads import stored_by
-from ..proof.values import Entry
+from ..proof.reads import stored_by, straight
+from ..proof.values import Entry, Slot
 from ..target import MASK64, Memory, ThunkError
 from .call import lasting
+from .entry import states_at_calls
 from .locate import Found
 
-LOOKED_AT = 24
-"""ARM64 instructions before the return address that are looked at."""
+LOOKED_AT = 192
+"""Bytes of code before the return address that are looked at."""
+LEAST = 64
 SHOWN = 6
 """Instructions before the call that are shown."""
 
@@ -39,10 +42,14 @@ def return_address(
 ) -> Optional[int]:
     """Where the block will return to: on the stack, or still in the link register. One
     that is signed is given without its signature."""
-    arch = facts.thunk.arch
+    arch, state = facts.thunk.arch, lasting(facts, found)
     if not arch.lr:
-        return None if entry_sp is None else memory.word(entry_sp)
-    state = lasting(facts, found)
+        states = [state] if state else states_at_calls(facts, found.stub)
+        places = {one.home(Slot(0)) for one in states}
+        place = places.pop() if len(places) == 1 else None
+        if entry_sp is None or not isinstance(place, int):
+            return None
+        return memory.word((entry_sp + place) & MASK64)
     if state is None:
         return None
     if found.at is not None and state.get(arch.lr) == Entry(arch.lr):
@@ -65,9 +72,8 @@ def find_call_site(
     if behind is None:
         return CallSite(why=_no_return_address(facts, entry_sp, found))
     arch = facts.thunk.arch
-    span = 4 * LOOKED_AT if arch.lr else 64
     try:
-        code = memory.read(behind - span, span)
+        code = _code_before(memory, behind)
     except ThunkError as error:
         return CallSite(behind, why=f"the caller's code: {error}")
     run = _backwards(code, behind, arch)
@@ -85,6 +91,13 @@ def find_call_site(
     )
 
 
+def _code_before(memory: Memory, behind: int) -> bytes:
+    """As much as can be read: code may begin right before."""
+    with suppress(ThunkError):
+        return memory.read(behind - LOOKED_AT, LOOKED_AT)
+    return memory.read(behind - LEAST, LEAST)
+
+
 def _no_return_address(facts: Facts, entry_sp: Optional[int], found: Found) -> str:
     text = "the return address into the caller is not known here"
     lr, state = facts.thunk.arch.lr, lasting(facts, found)
@@ -97,16 +110,17 @@ def _no_return_address(facts: Facts, entry_sp: Optional[int], found: Found) -> s
 
 
 def stores_args(run: "tuple[Instruction, ...]", count: int, facts: Facts) -> bool:
-    """Whether instructions before a call store where its args go: at some place of
-    theirs, as SP is at the call, or at a place by SP that they compute."""
+    """Whether instructions right before a call store where its args go: all of them, as
+    SP is at the call, or at places by SP that they compute."""
     arch, convention = facts.thunk.arch, facts.convention
     stored = (convention.caller_stores or 0) - arch.return_slot
     # A call without args has function and callInfo: the latter is no left-over.
     first = stored + (2 * WORD if count else WORD)
     end = stored + (2 + count) * WORD
-    if any(_by_index(insn, arch.sp) for insn in run):
+    own = straight(run)
+    if any(_by_index(insn, arch.sp) for insn in own):
         return True
-    return not stored_by(run[:-1], arch, convention).isdisjoint(range(first, end))
+    return stored_by(own, arch, convention).issuperset(range(first, end))
 
 
 def _by_index(insn: Instruction, sp: str) -> bool:

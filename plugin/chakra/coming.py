@@ -8,9 +8,11 @@ from typing import Optional
 
 from ..arch import WORD
 from ..proof import Facts
+from ..proof.state import State
 from ..proof.values import Const, Entry, Slot, Value
 from ..target import MASK64, Memory, ThunkError
 from .call import CallInHand, passed_in
+from .entry import states_at_calls
 from .layout import Words
 from .locate import Found
 
@@ -37,19 +39,30 @@ class Coming:
 
 def words_of(memory: Memory, found: Found, facts: Facts, call: CallInHand) -> Words:
     """Where the words of the call's layout are."""
-    at_call, layout = facts.call, facts.layout_from_entry
-    if found.at is None or call.stored or call.layout is None:
+    layout = facts.layout_from_entry
+    if found.at is None or call.stored or call.layout is None or layout is None:
         return memory
-    if at_call is None or layout is None:
-        return memory
+    ways = [_stored(state, layout) for state in states_at_calls(facts, call.stub)]
     words: dict[int, Optional[int]] = {}
-    state = at_call.state.fork()
-    for place in {offset - (offset - layout) % WORD for offset in state.stack}:
-        if any(state.byte(place + n).writer is not None for n in range(WORD)):
-            value = state.read_stack(place, WORD)
-            address = (call.layout + place - layout) & MASK64
-            words[address] = _now(memory, found, facts, call, value)
+    for place in set().union(*ways):
+        address = (call.layout + place - layout) & MASK64
+        value = ways[0].get(place)
+        agreed = value is not None and all(way.get(place) == value for way in ways)
+        words[address] = (
+            _now(memory, found, facts, call, value) if value and agreed else None
+        )
     return Coming(memory, words)
+
+
+def _stored(state: State, layout: int) -> dict[int, Value]:
+    """What a header has stored on one way to the stub's call, by distance from SP at
+    entry."""
+    places = {offset - (offset - layout) % WORD for offset in state.stack}
+    return {
+        place: state.read_stack(place, WORD)
+        for place in places
+        if any(state.byte(place + n).writer is not None for n in range(WORD))
+    }
 
 
 def _now(

@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ..arch import WORD
 from ..proof import Facts
 from ..proof.path import CallSite
+from ..proof.state import State
 from ..target import MASK64, Memory, ThunkError, Unreadable
 from .layout import CallInfo
 from .locate import MAX_UNWOUND, Found
@@ -229,12 +230,19 @@ def at_calls(
 ) -> Optional[int]:
     """A distance at the stub's call, if it is the same on every path that leads there:
     from inside the interpreter nobody can tell which of them was taken."""
+    seen = {of(call) for call in _calls(facts, stub)}
+    return seen.pop() if len(seen) == 1 else None
+
+
+def states_at_calls(facts: Facts, stub: Optional[int]) -> list[State]:
+    """The states at the stub's call, on every path that leads there."""
+    return [call.state for call in _calls(facts, stub)]
+
+
+def _calls(facts: Facts, stub: Optional[int]) -> list[CallSite]:
     ways = [
         path.calls[0]
         for path in facts.paths
         if path.calls and (stub is None or stub in path.numbers)
     ]
-    if not ways:
-        ways = [facts.call] if facts.call else []
-    seen = {of(call) for call in ways}
-    return seen.pop() if len(seen) == 1 else None
+    return ways or ([facts.call] if facts.call else [])

@@ -17,7 +17,7 @@ from ..local import Local
 from ..proof import Facts, Offsets
 from ..proof.values import Entry
 from ..target import MASK64, PAGE, Memory, ThunkError
-from .layout import Layout, read_layout
+from .layout import Layout, Words, read_layout
 from .locate import MAX_FRAME_STEP, Locator
 from .objects import Function
 from .thunk import Thunk
@@ -264,8 +264,12 @@ class Walker:
             record = saved
         self.why = f"more than {MAX_RECORDS} frames"
 
-    def layout(self, address: int, asm: bool = False) -> Layout:
-        return read_layout(self.memory, address & MASK64, self.offsets, self.shown, asm)
+    def layout(
+        self, address: int, asm: bool = False, words: Optional[Words] = None
+    ) -> Layout:
+        """`words`: where its words are, if they are not all in memory."""
+        place = address & MASK64
+        return read_layout(self.memory, place, self.offsets, self.shown, asm, words)
 
     def _of_stub(self, thunk: Thunk, back: int, fp: int) -> Layout:
         """Of a call that returns into a stub, by the header's frame pointer. A stub is

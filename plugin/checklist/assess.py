@@ -126,7 +126,7 @@ def _function(
     """The function called: as it was passed, or where caller or header stored it."""
     if call.passed_function is not None:
         return try_function(memory, call.passed_function, facts.offsets)
-    if layout and layout.function:
+    if layout and layout.function and facts.claims["R2"].holds is not False:
         return layout.function
     stored = facts.convention.caller_stores
     if stored is None or call.entry_sp is None:

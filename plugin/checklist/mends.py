@@ -147,6 +147,9 @@ def late_store(facts: Facts) -> Optional[Mend]:
         return whole_header(facts)
     header = [step.insn for step in _straight_header(facts)]
     moves = {store.address: before.address for store, before in stores}
+    if not {insn.address for insn in header}.issuperset({*moves, *moves.values()}):
+        # One stands behind a condition.
+        return whole_header(facts)
     order = reordered(header, moves)
     start = header[0].address - facts.thunk.address
     code = b"".join(insn.code for insn in order)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Optional
 
 from ..arch import WORD
-from ..chakra.call import passed_in
+from ..chakra.call import lasting, passed_in
 from ..chakra.callsite import find_call_site, stores_args
 from ..chakra.entry import at_interpreter
 from ..chakra.layout import ARGS, MAX_LOOKED_AT, CallInfo, all_args, read_layout
@@ -35,7 +35,22 @@ def stored_by_caller(a: Assessment, check: Check) -> Check:
         function, info = a.memory.word(place), a.memory.word(place + WORD)
     except Unreadable as error:
         return _not_read(a, check, [f"caller's stack: {error}"], error)
+    count = min(CallInfo(info).arguments, MAX_COMPARED)
+    if (own := _headers_own(a, stored, count)) is not None:
+        text = f"the header itself stores at entry {a.arch.sp} + {own}"
+        why = "what the caller left there is gone, or of no use"
+        return replace(check, verdict=UNKNOWN, evidence=[f"{text}: {why}"])
     return _judge_stored(a, check, place, function, CallInfo(info))
+
+
+def _headers_own(a: Assessment, stored: int, count: int) -> Optional[int]:
+    """The first of the caller's words, by its distance from SP at entry, that the
+    header has written by now, or has before the interpreter reads it."""
+    states = [lasting(a.facts, a.found), a.facts.call and a.facts.call.state]
+    for place in range(stored, stored + ARGS + WORD * count):
+        if any(state and state.writer(place) is not None for state in states):
+            return place - place % WORD
+    return None
 
 
 def _stored_by_header(a: Assessment, check: Check) -> Check:
@@ -181,18 +196,16 @@ def _judge_stored_args(
 
 def _left_over(a: Assessment, words: "list[int]") -> str:
     """Why the words may be those of an earlier call, if they may. The engine's
-    CallFunction copies them to the stack out of sight, and so may other code of its
-    own; jitted code stores what it passes right before the call."""
+    CallFunction copies them to the stack out of sight; jitted code stores what it
+    passes right before the call."""
     site = find_call_site(a.memory, a.facts, a.call.entry_sp, a.found)
     if not site.call:
         return f"whether this call's caller stored them cannot be seen: {site.why}"
     if stores_args(site.run, len(words), a.facts):
         return ""
     symbol = a.memory.symbol_at(site.return_address or 0)
-    if symbol is None:
+    if symbol is None or "CallFunction" not in symbol.name:
         return "no store of them to the stack before the call: an earlier call's words?"
-    if "CallFunction" in symbol.name:
-        return ""
     return _in_registers(a, words)
 
 

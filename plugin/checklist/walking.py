@@ -77,7 +77,9 @@ def _in_hand(a: Assessment, walker: Walker) -> Optional[JsFrame]:
         fresh = back.slot == registers[a.arch.sp]
     if a.call.layout is None or not (fresh or a.found.at is not None):
         return None
-    layout, pc = walker.layout(a.call.layout, a.asm), registers[a.arch.pc]
+    # Of what the header has yet to store, earlier calls' words stand in memory.
+    layout = walker.layout(a.call.layout, a.asm, a.words)
+    pc = registers[a.arch.pc]
     if a.left_over and a.found.stub is not None:
         pc = a.thunk.behind_call(a.found.stub)
     if a.function and layout.function is None and _in_header(a):

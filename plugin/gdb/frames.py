@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Optional
 import gdb
 from gdb.FrameDecorator import FrameDecorator
 
+from ..arch import WORD
 from ..chakra.layout import Layout, read_layout
 from ..chakra.values import JsValue
 from ..settings import ARGUMENTS
@@ -50,13 +51,22 @@ def script_frame(decorator: Any, place: Any) -> Optional[ScriptFrame]:
     """A decorator for the call of a thunk frame; None if it is not confirmed."""
     facts, state = place.facts, place.state
     distance = facts.layout_from_entry
-    if distance is None:
+    if distance is None or not _is_stored(place):
         return None
     sp = int(decorator.inferior_frame().read_register(facts.thunk.arch.sp)) & MASK64
     address = (sp - state.sp + distance) & MASK64
     shown = ARGUMENTS.number or SHOWN_ARGS
     layout = read_layout(Memory(GdbTarget()), address, facts.offsets, shown)
     return ScriptFrame(decorator, layout) if layout.function else None
+
+
+def _is_stored(place: Any) -> bool:
+    """Whether the layout has its function by now, and yet."""
+    call, distance = place.facts.call, place.facts.layout_from_entry
+    if call is None:
+        return False
+    word = call.state.read_stack(distance, WORD)
+    return bool(place.state.read_stack(distance, WORD) == word)
 
 
 def _value(value: JsValue) -> Any:

@@ -46,17 +46,32 @@ def reads_through(
     return frozenset(loads), frozenset(taken)
 
 
+def straight(run: Sequence[Instruction]) -> Sequence[Instruction]:
+    """The instructions before the last of a run that are executed right before it, so
+    far as the run itself shows: nothing in it leads past one of them."""
+    landings = {
+        operand.immediate
+        for insn in run
+        for operand in insn.operands
+        if insn.leads and operand.kind == "imm"
+    }
+    start = 0
+    for n, insn in enumerate(run):
+        if insn.address in landings or (n and run[n - 1].leads):
+            start = n
+    return run[start:-1]
+
+
 def stored_by(
     run: Sequence[Instruction], arch: Arch, convention: Convention
 ) -> frozenset[int]:
     """The bytes of stack that these instructions stored to, by their distance from SP
-    behind the last. What stands before one that leads elsewhere, as it may be passed
-    over or be for another call, or before one without a known effect, does not count;
-    nor does what lies below SP."""
+    behind the last. What stands before one without a known effect does not count, nor
+    does what lies below SP."""
     state = State(arch, convention, b"", 0)
     for insn in run:
-        flow = EXECUTE[arch.name](state, insn)
-        if flow or insn.leads or state.lost or state.sp is None:
+        EXECUTE[arch.name](state, insn)
+        if state.lost or state.sp is None:
             state = State(arch, convention, b"", 0)
     sp = state.sp or 0
     return frozenset(

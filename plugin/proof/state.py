@@ -252,9 +252,12 @@ class State:
         words = {offset - offset % WORD for offset in self.stack if offset >= start}
         for word in sorted(words):
             now = [self.byte(word + n) for n in range(WORD)]
+            written = any(word + n in self.given_up for n in range(WORD))
             cells = [
-                self.given_up.get(word + n, cell) if cell.value is BELOW_SP else cell
-                for n, cell in enumerate(now)
+                self.given_up.get(word + n, Byte(Slot(word), n, None) if written else c)
+                if c.value is BELOW_SP
+                else c
+                for n, c in enumerate(now)
             ]
             value = assemble([(cell.value, cell.part) for cell in cells])
             if value == Slot(word) and any(cell.value is BELOW_SP for cell in now):

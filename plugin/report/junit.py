@@ -151,7 +151,7 @@ def _trace(trace: Trace) -> Iterator[Case]:
     missing = [f"not watched: {line}" for line in trace.missing]
     sums = (f"{trace.calls} calls, {trace.failures} with a problem", lost_calls(trace))
     seen = f"{', '.join(filter(None, sums))}; ended: {trace.ended}"
-    right = trace.calls and not trace.lost
+    right = trace.calls and not trace.lost and not trace.unjudged
     outcome = FAIL if trace.failures else PASS if right else SKIPPED
     yield Case("every call is right", outcome, seen, [seen, *missing])
     if trace.hang is None:

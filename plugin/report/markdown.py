@@ -142,7 +142,7 @@ def _trace(report: Report) -> Iterator[str]:
     if trace is None:
         return
     wrong = trace.failures
-    right = trace.calls and not trace.lost
+    right = trace.calls and not trace.lost and not trace.unjudged
     symbol = SYMBOLS[FAIL if wrong or trace.hang else PASS if right else UNKNOWN]
     sums = (f"{trace.calls} calls, {wrong} with a problem", lost_calls(trace))
     yield f"#### {symbol} Trace: {', '.join(filter(None, sums))}"

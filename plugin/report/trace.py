@@ -75,7 +75,8 @@ def render_trace(trace: Trace, style: Style) -> str:
     seen = ", ".join(_counted(trace))
     wrong = f"{trace.failures} went wrong" if trace.failures else ""
     told = filter(None, (wrong, lost_calls(trace)))
-    verdict = ", ".join(told) or "all consistent"
+    all_of_them = "all that were judged are" if trace.unjudged else "all"
+    verdict = ", ".join(told) or f"{all_of_them} consistent"
     if trace.first_failure and not trace.failures:
         verdict = "but a thunk is wrong"
     elif not trace.calls:

@@ -22,6 +22,7 @@ def trace_dict(trace: Trace) -> dict[str, Any]:
         "calls": trace.calls,
         "failures": trace.failures,
         "lost": trace.lost,
+        "unjudged": trace.unjudged,
         "first_failure": None if first is None else _event(first),
         "missing": list(trace.missing),
         "ended": trace.ended,

@@ -16,6 +16,7 @@ from ..trace.hang import look
 from ..trace.model import INTERPRETER, KINDS, RETURNED, Event, Hang, Trace
 from ..trace.plan import NAMES, Watch
 from ..trace.points import (
+    ANOTHER_PROGRAM,
     AT_POINT,
     BY_NAME,
     EXITED,
@@ -240,6 +241,9 @@ class Performance:
     def _ended(self, stop: Stop) -> Optional[Outcome]:
         """What a stop that nobody asked for means; None: the program may go on."""
         if stop.reason == EXITED:
+            if stop.said == ANOTHER_PROGRAM:
+                # What that would have called nobody sees.
+                return self._answer(CRASHED, f"{stop.said}, and was ended there")
             if stop.normal:
                 return self._answer(HAS_EXITED, stop.said)
             self._report = self._report_of_crash(stop.said) or self._report
@@ -254,8 +258,11 @@ class Performance:
                 self._crash = stop.said, self._report if broken else self._inspected()
             return None
         # One signal too many, or what nobody can go on from.
+        said = stop.said
+        if self._signals >= MAX_SIGNALS:
+            said = f"{said}: the program has raised more than {MAX_SIGNALS} signals"
         self._report = self._inspected() or self._crash[1] or self._report
-        return self._answer(CRASHED if self._report else FAILED, stop.said)
+        return self._answer(CRASHED if self._report else FAILED, said)
 
     def _is_its_own(self, stop: Stop) -> bool:
         """Whether a stop is the program's own affair: by a signal, a trap included."""

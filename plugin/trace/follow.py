@@ -124,6 +124,11 @@ class Follower:
         """Calls that have not come back so far."""
         return sum(map(len, self._stacks.values()))
 
+    def held(self, thread: int, sp: Optional[int]) -> int:
+        """Calls that a thread is in: those that an exception took away lie below SP."""
+        calls = self._stacks.get(thread, [])
+        return sum(sp is None or call.entry_sp >= sp for call in calls)
+
     def _stack(self, hit: Hit) -> list[Call]:
         return self._stacks.setdefault(hit.thread, [])
 

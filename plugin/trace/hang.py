@@ -150,7 +150,8 @@ def _working(
         for frame in memory.frames(DEPTH)
     )
     shown = ", ".join(sorted(names)[:3])
+    count = "1 call" if calls == 1 else f"{calls} calls"
     if interprets:
-        text = f"still runs JavaScript after {calls} calls: {shown}"
+        text = f"still runs JavaScript after {count}: {shown}"
         return Hang("interpreter", text, (), samples)
-    return Hang("native", f"still runs after {calls} calls: {shown}", (), samples)
+    return Hang("native", f"still runs after {count}: {shown}", (), samples)

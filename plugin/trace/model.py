@@ -114,5 +114,7 @@ class Trace:
     ended: str = ""
     """Why the trace ended."""
     hang: Optional[Hang] = None
+    unjudged: int = 0
+    """Calls that were met on their way only."""
     lost: int = 0
     """Calls that did not come back, of a program that a signal ended."""

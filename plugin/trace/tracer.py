@@ -32,6 +32,7 @@ from .model import (
     Trace,
 )
 from .points import (
+    ANOTHER_PROGRAM,
     AT_POINT,
     BACK,
     BY_NAME,
@@ -96,6 +97,8 @@ class Tracer:
         self._waiting: list[Seen] = []
         self._told = 0.0
         self._paused = False
+        self._held: Optional[int] = None
+        """Calls that the last signal came to."""
         self._until: Optional[float] = None
         self.watching.start(locator)
         self.tally.trace.missing = self._missing(locator.memory)
@@ -143,9 +146,7 @@ class Tracer:
                 self._tell_blocks()
                 self._tell()
             if not here:
-                died = stop.reason == EXITED and not stop.normal
-                if died or stop.reason == SIGNALLED:
-                    self.tally.trace.lost = self._follower.in_progress
+                self._note_lost(stop)
                 if stop.reason == TIME_UP:
                     # It goes on a little, to be looked at.
                     self.watching.renew()
@@ -154,6 +155,21 @@ class Tracer:
                 return Stop(AT_POINT, PAUSED)
             if self.over:
                 return Stop(AT_POINT, self.over)
+
+    def _note_lost(self, stop: Stop) -> None:
+        """Calls that a signal, or another program, has ended: of the thread that it
+        came to, those that it was still in."""
+        if stop.reason == SIGNALLED:
+            sp = self._memory().registers().get(self._arch.sp)
+            self._held = self._follower.held(self._runner.thread(), sp)
+        gone = stop.reason == EXITED and not stop.normal
+        if gone or stop.said == ANOTHER_PROGRAM:
+            known = self._held is not None
+            self.tally.trace.lost = self._held or 0
+            if not known:
+                self.tally.trace.lost = self._follower.in_progress
+        elif stop.reason == SIGNALLED:
+            self.tally.trace.lost = self._held or 0
 
     def _look_at_trap(self) -> None:
         pc = self._memory().registers().get(self._arch.pc)
@@ -179,8 +195,8 @@ class Tracer:
 
     @property
     def watches(self) -> "list[plan.Watch]":
-        """Every block that is under watch."""
-        return list(self._follower.watches.values())
+        """Every block that is under watch, and those that were and are broken."""
+        return [*self._follower.watches.values(), *self.watching.broken]
 
     def finish(self, ended: str) -> Trace:
         """The whole trace. Whatever still waits for its words gets them first."""
@@ -194,6 +210,7 @@ class Tracer:
         entry was lost."""
         lines = []
         missed, strangers = self._follower.missed, self._follower.strangers
+        self.tally.trace.unjudged = missed
         if missed:
             what = "calls are not judged: they were"
             if missed == 1:

@@ -17,6 +17,8 @@ from .points import Point, Runner
 BODY_WORDS = 64
 """Words of a FunctionBody in which m_dynamicInterpreterThunk is looked for, as long as
 no header tells its offset."""
+MAX_BROKEN = 64
+"""Broken blocks that are remembered."""
 PIECE = 64
 """Bytes of a block that are compared at once; where they differ, one by one."""
 
@@ -34,6 +36,8 @@ class Watching:
         self._freeing = 0
         """Threads that are freeing blocks."""
         self._refused: set[int] = set()
+        self.broken: list[plan.Watch] = []
+        """Blocks that are proved to be broken, be they freed since."""
         self.new: list[plan.Watch] = []
         """Blocks that came under watch and are yet to be told."""
         self.awaited = False
@@ -74,7 +78,8 @@ class Watching:
         """The block that an address lies in, under watch from now on."""
         arch = self._follower.arch
         # Before it is read: lldb shows what stood below its break points once.
-        self._forget_what_is_gone(address)
+        for gone in self._forget_what_is_gone(address):
+            self._refuse_what_is_not_shown(gone)
         thunk = Locator(memory, arch).block_at(address)
         if thunk is None:
             self._refused.add(address & -PAGE)
@@ -86,6 +91,9 @@ class Watching:
         asm, call_info = is_asm(memory, facts), _has_call_info(memory, facts)
         watched = plan.watch(facts, asm, call_info)
         first = not self._follower.watches
+        wrong = any(found.holds is False for found in facts.claims.values())
+        if wrong and len(self.broken) < MAX_BROKEN:
+            self.broken.append(watched)
         self._follower.add(watched)
         self.new.append(watched)
         if not self._freeing:
@@ -105,14 +113,33 @@ class Watching:
         for point in plan.block_points(watched):
             self._runner.remove(point)
 
-    def _forget_what_is_gone(self, address: Optional[int] = None) -> None:
+    def _refuse_what_is_not_shown(self, gone: plan.Watch) -> None:
+        """lldb may go on showing what once stood below its traps, where something else
+        is by now: nothing that is read there is worth a verdict."""
+        thunk = gone.facts.thunk
+        try:
+            data = self._runner.past_debugger(thunk.address, thunk.size)
+            shown = self._runner.read(thunk.address, thunk.size)
+        except Unreadable:
+            return
+        if data is not None and not _same_code(data, shown, thunk.arch.trap):
+            raise ThunkError(
+                f"another block is at {thunk.address:#x} by now, and the debugger shows"
+                " bytes of the one before: its calls cannot be judged without the"
+                " engine's symbols"
+            )
+
+    def _forget_what_is_gone(self, address: Optional[int] = None) -> list[plan.Watch]:
         """The blocks under watch, or the one that an address lies in, of which there is
         something else by now: the engine frees blocks, and memory is used again."""
+        gone = []
         for watch in list(self._follower.watches.values()):
             here = address is None or watch.facts.thunk.contains(address)
             if here and not self._stands(watch):
                 self._follower.forget(watch.address)
                 self._unset(watch)
+                gone.append(watch)
+        return gone
 
     def _stands(self, watch: plan.Watch) -> bool:
         thunk = watch.facts.thunk

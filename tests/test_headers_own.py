@@ -55,10 +55,16 @@ def test_a_layout_pointer_that_is_wrong_says_nothing_of_the_dispatch(
     call = stopped("sysv", "interpreter")
     block, layout = call.block(), call.layout()
     call.write(block + 0x36, bytes.fromhex("488d7c2420"))
-    called = call.word(layout)
+    called, offsets = call.word(layout), call.report()["thunk"]["offsets"]
     info, body, place = call.chain()
-    other = 0x5502000000
-    call.add(other, b"".join(call.read(called + n, WORD) for n in range(0, 64, WORD)))
+    other, size = 0x5502000000, 0x100
+    for n, address in enumerate((called, info, body)):
+        piece = (call.read(address + at, WORD) for at in range(0, size, WORD))
+        call.add(other + n * size, b"".join(piece))
+    call.put(other + offsets["function_info"], other + size)
+    call.put(other + size + offsets["function_proxy"], other + 2 * size)
+    call.put(other + 2 * size + offsets["dynamic_thunk"], call.word(place) - WORD)
+    call.put(other + 2 * size + 0x10, other + size)
     call.put(layout + 2 * WORD, other)
     call.set(rdi=layout + 2 * WORD)
     report = call.report()

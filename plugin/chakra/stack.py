@@ -162,6 +162,16 @@ class Proved(NamedTuple):
     asm: bool
 
 
+class _Way(NamedTuple):
+    """From a frame that returns into a stub to its layout."""
+
+    facts: Facts
+    asm: bool
+    distance: Optional[int]
+    """From the frame pointer; None where the header sets none."""
+    stub: Optional[int]
+
+
 class Unwound:
     """Where the debugger's own unwinder has return addresses on the stack."""
 
@@ -229,6 +239,9 @@ class Walker:
         self.places = Places(locator)
         self._prover = prover
         self._proved: dict[int, Proved] = {}
+        self._ways: dict[int, _Way] = {}
+        """By the return address: a deep stack has but few."""
+        self._goals: dict[tuple[int, int], int] = {}
 
     def proved(self, thunk: Thunk) -> Proved:
         if thunk.address not in self._proved:
@@ -274,28 +287,35 @@ class Walker:
     def _of_stub(self, thunk: Thunk, back: int, fp: int) -> Layout:
         """Of a call that returns into a stub, by the header's frame pointer. A stub is
         one function's alone: the layout of another is not this call's."""
-        facts, asm = self.proved(thunk)
-        if _leaves_fp(facts):
+        if back not in self._ways:
+            self._ways[back] = self._way(thunk, back)
+        facts, asm, distance, number = self._ways[back]
+        if distance is None:
             why = "the header sets no frame pointer: the layout is not known here"
             return Layout((fp + ANCHOR) & MASK64, problems=[why])
-        at_call, from_entry, distance = (
-            facts.fp_at_call,
-            facts.layout_from_entry,
-            ANCHOR,
-        )
-        if at_call is not None and from_entry is not None:
-            distance = from_entry - at_call
         layout = self.layout(fp + distance, asm)
-        number, function = thunk.returning_stub(back), layout.function
+        function = layout.function
         if function is None or number is None or self._owns(facts, function, number):
             return layout
         name, stub = function.name or "the function there", thunk.stub_address(number)
         why = f"no layout of this call: {name} has another stub than {stub:#x}"
         return Layout(layout.address, layout.function_address, problems=[why])
 
-    @staticmethod
-    def _owns(facts: Facts, function: Function, number: int) -> bool:
-        return facts.goal(function.stub) == facts.thunk.stub_address(number)
+    def _way(self, thunk: Thunk, back: int) -> _Way:
+        facts, asm = self.proved(thunk)
+        at_call, from_entry = facts.fp_at_call, facts.layout_from_entry
+        distance: Optional[int] = ANCHOR
+        if _leaves_fp(facts):
+            distance = None
+        elif at_call is not None and from_entry is not None:
+            distance = from_entry - at_call
+        return _Way(facts, asm, distance, thunk.returning_stub(back))
+
+    def _owns(self, facts: Facts, function: Function, number: int) -> bool:
+        key = facts.thunk.address, function.stub
+        if key not in self._goals:
+            self._goals[key] = facts.goal(function.stub)
+        return self._goals[key] == facts.thunk.stub_address(number)
 
     def frames(self, start: int, native: bool = True) -> Iterator[JsFrame]:
         """Every frame of a chain, from the innermost on; the native ones if wanted.

@@ -262,3 +262,18 @@ def test_what_took_long_is_not_silence(
         said = str(error)
     assert bool(said) == silent, said
     assert not silent or "(timeout is 1 s)" in said
+
+
+def test_a_terminal_that_lldb_has_made_for_the_program() -> None:
+    """Launched without a word of its input, a ^C goes there and nobody reads it."""
+    lines = [DEBUGGERS["lldb"].load, "breakpoint set -o true -n main", "run"]
+    words = ["lldb-19", "--no-lldbinit"]
+    words += [word for line in lines for word in ("-o", line)]
+    terminal = Terminal([*words, fixture("x86_64"), "--", "sysv", "none", "3"])
+    try:
+        terminal.until(b"stop reason")
+        terminal.type("thunk-trace --count 1\n")
+        terminal.until(b"kill -INT")
+        terminal.until(b"1 call was traced")
+    finally:
+        terminal.close()

@@ -142,6 +142,9 @@ class GdbRunner:
             self._delete(point)
         self._names.clear()
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def unknown_names(self) -> Sequence[str]:
         return tuple(self._awaited)
 

@@ -14,7 +14,13 @@ from typing import Any, Optional
 
 import lldb
 
-from ..local import HELD, is_killed, local_process, outlives, thread_state
+from ..local import (
+    HELD,
+    is_killed,
+    local_process,
+    outlives,
+    thread_state,
+)
 from ..sockets import emulator_behind
 from ..target import MASK64, ThunkError
 from ..trace.clock import limited, passed
@@ -38,6 +44,7 @@ from .reader import Reader
 from .registers import Registers
 from .signals import passing
 from .target import LldbTarget, machine
+from .terminal import has_our_terminal
 from .users import UsersPoints
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, {{}})"
@@ -159,6 +166,17 @@ class LldbRunner:
         for made in self._names.values():
             self._target.BreakpointDelete(made.GetID())
         self._names.clear()
+
+    def notes(self) -> Sequence[str]:
+        """lldb gives a ^C to the terminal that it has made for a program, and reads
+        nothing from that while a command of ours runs."""
+        pid = self._local.pid if self._local else 0
+        if not pid or not has_our_terminal(pid):
+            return ()
+        return (
+            "lldb does not hear ^C while it keeps a terminal for the program: say"
+            f" `kill -INT {pid}` elsewhere, or launch it with -i, -o and -e",
+        )
 
     def unknown_names(self) -> Sequence[str]:
         return [

@@ -103,6 +103,9 @@ class Runner(Protocol):
     def drop_names(self) -> None:
         """Take those away again."""
 
+    def notes(self) -> Sequence[str]:
+        """What a user has to know of this debugger before the process runs."""
+
     def unknown_names(self) -> Sequence[str]:
         """Those of `add_names` that are no function's, in any library that was loaded
         up to now, or up to the end of the process."""

@@ -65,7 +65,7 @@ def trace(
     """Run under watch. `head` gets what cannot be watched, before the process runs."""
     try:
         tracer = Tracer(runner, locator_for(Memory(runner.target())), wish, say)
-        head(tracer.tally.trace.missing)
+        head([*runner.notes(), *tracer.tally.trace.missing])
         return finish(tracer, runner, _run(tracer, runner, look_at_wrong))
     finally:
         runner.close()

@@ -36,7 +36,10 @@ def test_the_call_in_hand_without_a_frame_chain(session: Session) -> None:
         session.go_on_to(place)
         document = session.json("thunk-bt")
         assert names(document) == ["nest_1", "nest_0"]
-        assert [frame["doubt"] for frame in document["frames"]] == [None, None]
+        hand, outer = (frame["doubt"] for frame in document["frames"])
+        # lldb 23 does not always find the way through the block by itself.
+        assert hand is None and outer in (None, DOUBT)
+        assert outer is None or session.debugger.name.startswith("lldb")
         assert int(document["frames"][0]["pc"], 16) == session.pc()
         text = session.run("thunk-bt").output
         assert "not stored yet" not in text

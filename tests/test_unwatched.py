@@ -71,6 +71,9 @@ class FakeRunner:
     def drop_names(self) -> None:
         self.unknown = ()
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def unknown_names(self) -> Sequence[str]:
         return self.unknown
 

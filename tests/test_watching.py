@@ -4,6 +4,7 @@ from typing import List, Optional, Set
 
 import pytest
 
+import following
 from blocks import RECIPES, emit
 from fakes import FakeTarget
 from following import BASE, INTERPRETER_AT, OFFSETS, SOUND
@@ -11,7 +12,7 @@ from thunk_inspect.arch import ARCHES
 from thunk_inspect.chakra.locate import Locator
 from thunk_inspect.target import Memory, Target, ThunkError
 from thunk_inspect.trace import points
-from thunk_inspect.trace.points import OnHit, Point, Runner, Stop
+from thunk_inspect.trace.points import Hit, OnHit, Point, Runner, Stop
 from thunk_inspect.trace.tracer import Tracer, Wish
 
 EVERY = pytest.mark.parametrize("name", SOUND)
@@ -31,6 +32,8 @@ class Process:
         self.renewed: List[Point] = []
         self.stops = [Stop(points.AT_POINT, ""), Stop(points.TIME_UP, "time is up")]
         self.after = self.code
+        self.hits: List[List[Hit]] = []
+        """Those of each run."""
         self.shown = b""
         """The block as the debugger has it, if that is not what is there."""
 
@@ -50,8 +53,13 @@ class Process:
         return self.memory.read(address, size)
 
     def run(self, on_hit: OnHit, deadline: Optional[float]) -> Stop:
+        for hit in self.hits.pop(0) if self.hits else ():
+            on_hit(hit)
         self.memory.pieces[BASE] = self.after
         return self.stops.pop(0)
+
+    def thread(self) -> int:
+        return 1
 
     def target(self) -> Target:
         return self.memory
@@ -99,13 +107,18 @@ def test_what_is_no_block_any_more_has_no_points(name: str, stops: int) -> None:
     assert not process.in_block()
 
 
+def other(process: Process, at: int) -> bytes:
+    """The block with another byte there."""
+    code = bytearray(process.code)
+    code[at] ^= 0x10
+    return bytes(code)
+
+
 @EVERY
 def test_one_byte_is_enough(name: str) -> None:
     process = Process(name)
     tracer = traced(process)
-    code = bytearray(process.code)
-    code[-1] ^= 0x55
-    process.after = bytes(code)
+    process.after = other(process, -1)
     tracer.run()
     assert not process.in_block()
 
@@ -115,10 +128,27 @@ def test_bytes_of_the_block_before_that_a_debugger_shows(name: str) -> None:
     """lldb goes on showing what stood below a trap that went with its memory."""
     process = Process(name)
     tracer = traced(process)
-    other = bytearray(process.code)
-    other[2] ^= 0x10
-    process.memory.pieces[BASE] = bytes(other)
+    process.memory.pieces[BASE] = other(process, 2)
     process.shown = process.code
     with pytest.raises(ThunkError, match="another block is at"):
         tracer.watching.block(Memory(process.memory), BASE)
     assert not process.in_block()
+
+
+@EVERY
+@pytest.mark.parametrize(("calls", "lost"), [([[], []], 0), ([[], [1]], 1)])
+def test_calls_after_a_signal_that_the_program_lived_by(
+    name: str, calls: List[List[int]], lost: int
+) -> None:
+    """It came to no call; killed is the program in one that began since."""
+    process, caller = Process(name), following.Process(name)
+    taken: List[Hit] = []
+    caller.follower.take = taken.append  # type: ignore[assignment,method-assign]
+    caller.entry()
+    process.hits = [taken * len(run) for run in calls]
+    killed = Stop(points.EXITED, "ended by SIGKILL", normal=False)
+    process.stops = [Stop(points.SIGNALLED, "SIGTERM"), killed]
+    tracer = traced(process)
+    tracer.run()
+    tracer.run()
+    assert tracer.tally.trace.lost == lost

@@ -94,8 +94,7 @@ def _decode(code: bytes, address: int, arch: str) -> Optional[Instruction]:
 
 
 PREFIXES = b"\xf0\xf2\xf3\x66\x67\x2e\x36\x3e\x26\x64\x65"
-
-
+"""What may stand before an opcode of x86-64, but for REX."""
 REX = bytes(range(0x40, 0x50))
 
 

@@ -17,6 +17,7 @@ from .locate import Found
 LOOKED_AT = 192
 """Bytes of code before the return address that are looked at."""
 LEAST = 64
+"""The same where code begins in between."""
 SHOWN = 6
 """Instructions before the call that are shown."""
 

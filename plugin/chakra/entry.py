@@ -131,11 +131,11 @@ def _by_frame_record(
     record = found.back.frame
     if record is None and found.back.slot is None:
         record = _own_record(memory, found, facts)
-    try:
-        value = None if record is None else memory.word(record)
-    except ThunkError:
+    if record is None:
         return None
-    if record is None or value is None:
+    try:
+        value = memory.word(record)
+    except ThunkError:
         return None
     return value - at_call, f"the frame pointer saved at {record:#x}"
 

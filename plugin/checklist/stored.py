@@ -186,11 +186,13 @@ def _judge_stored_args(
             return replace(check, verdict=UNKNOWN, evidence=[*good, text])
     good.append(f"{len(words)} args that are JavaScript values")
     if left := _left_over(a, words):
-        hint = (
-            "thunk-trace sees calls from their beginning; or stop at the block's first"
+        return replace(
+            check,
+            verdict=UNKNOWN,
+            evidence=[*good, left],
+            hint="thunk-trace sees calls from their beginning; or stop at the block's"
+            " first instruction",
         )
-        hint += " instruction"
-        return replace(check, verdict=UNKNOWN, evidence=[*good, left], hint=hint)
     return replace(check, verdict=PASS, evidence=good)
 
 

@@ -44,7 +44,7 @@ from .reader import Reader
 from .registers import Registers
 from .signals import passing
 from .target import LldbTarget, machine
-from .terminal import has_our_terminal
+from .terminal import deaf_to_interrupts
 from .users import UsersPoints
 
 CALLBACK = f"import {__name__} as ours; return ours.on_hit(frame, {{}})"
@@ -168,15 +168,7 @@ class LldbRunner:
         self._names.clear()
 
     def notes(self) -> Sequence[str]:
-        """lldb gives a ^C to the terminal that it has made for a program, and reads
-        nothing from that while a command of ours runs."""
-        pid = self._local.pid if self._local else 0
-        if not pid or not has_our_terminal(pid):
-            return ()
-        return (
-            "lldb does not hear ^C while it keeps a terminal for the program: say"
-            f" `kill -INT {pid}` elsewhere, or launch it with -i, -o and -e",
-        )
+        return deaf_to_interrupts(self._local.pid) if self._local else ()
 
     def unknown_names(self) -> Sequence[str]:
         return [

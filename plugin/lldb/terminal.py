@@ -3,13 +3,24 @@ without a word of where its input and output go."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Union
 
 
-def has_our_terminal(pid: int) -> bool:
+def deaf_to_interrupts(pid: int) -> Sequence[str]:
+    """What to tell of ^C: lldb gives it to the terminal that it has made for a program,
+    and reads nothing from that while a command of ours runs."""
+    if not _has_our_terminal(pid):
+        return ()
+    return (
+        "lldb does not hear ^C while it keeps a terminal for the program: say"
+        f" `kill -INT {pid}` elsewhere, or launch it with -i, -o and -e",
+    )
+
+
+def _has_our_terminal(pid: int) -> bool:
     """Whether an open file of the process is a terminal that this one has made."""
     ours = set()
     for number, target in _open_files("self"):

@@ -251,20 +251,24 @@ class State:
         was stored in one does harm even if it was given up after that."""
         words = {offset - offset % WORD for offset in self.stack if offset >= start}
         for word in sorted(words):
-            now = [self.byte(word + n) for n in range(WORD)]
-            written = any(word + n in self.given_up for n in range(WORD))
-            cells = [
-                self.given_up.get(word + n, Byte(Slot(word), n, None) if written else c)
-                if c.value is BELOW_SP
-                else c
-                for n, c in enumerate(now)
-            ]
+            cells = [self._before_given_up(word, n) for n in range(WORD)]
             value = assemble([(cell.value, cell.part) for cell in cells])
-            if value == Slot(word) and any(cell.value is BELOW_SP for cell in now):
+            gone = any(self.byte(word + n).value is BELOW_SP for n in range(WORD))
+            if value == Slot(word) and gone:
                 value = BELOW_SP
             if value != Slot(word):
                 writers = (cell.writer for cell in cells)
                 yield word, value, next((w for w in writers if w is not None), None)
+
+    def _before_given_up(self, word: int, n: int) -> Byte:
+        """A byte of the caller's word as it was before it came to lie below SP. Where
+        others of the word were written, those that were not are as at entry."""
+        cell = self.byte(word + n)
+        if cell.value is not BELOW_SP:
+            return cell
+        if any(word + other in self.given_up for other in range(WORD)):
+            cell = Byte(Slot(word), n, None)
+        return self.given_up.get(word + n, cell)
 
     def writer(self, offset: int) -> Optional[int]:
         """Which instruction (offset in the block) wrote the word's first byte."""

@@ -171,9 +171,8 @@ class _Call:
         """Words of objects: pointers and a stub where the chain has them. What stands
         elsewhere nobody knows."""
         path = chain(value, self.convention.arguments[0])
-        if path is None or len(path) > 3:
-            return None
-        if self.offsets and not _in_chain(path, self.offsets):
+        known = self.offsets
+        if path is None or len(path) > 3 or (known and not _in_chain(path, known)):
             return None
         return self.stubs if len(path) == 3 else POINTERS
 

@@ -98,7 +98,8 @@ class Tracer:
         self._told = 0.0
         self._paused = False
         self._held: Optional[int] = None
-        """Calls that the last signal came to."""
+        """Calls that the last signal came to; None where a hit has come since, as the
+        program has lived on."""
         self._until: Optional[float] = None
         self.watching.start(locator)
         self.tally.trace.missing = self._missing(locator.memory)
@@ -146,7 +147,8 @@ class Tracer:
                 self._tell_blocks()
                 self._tell()
             if not here:
-                self._note_lost(stop)
+                if stop.reason in (SIGNALLED, EXITED):
+                    self._note_lost(stop)
                 if stop.reason == TIME_UP:
                     # It goes on a little, to be looked at.
                     self.watching.renew()
@@ -162,14 +164,10 @@ class Tracer:
         if stop.reason == SIGNALLED:
             sp = self._memory().registers().get(self._arch.sp)
             self._held = self._follower.held(self._runner.thread(), sp)
-        gone = stop.reason == EXITED and not stop.normal
-        if gone or stop.said == ANOTHER_PROGRAM:
-            known = self._held is not None
-            self.tally.trace.lost = self._held or 0
-            if not known:
-                self.tally.trace.lost = self._follower.in_progress
-        elif stop.reason == SIGNALLED:
-            self.tally.trace.lost = self._held or 0
+        elif stop.normal and stop.said != ANOTHER_PROGRAM:
+            return
+        held = self._held
+        self.tally.trace.lost = self._follower.in_progress if held is None else held
 
     def _look_at_trap(self) -> None:
         pc = self._memory().registers().get(self._arch.pc)
@@ -225,7 +223,7 @@ class Tracer:
 
     def _take(self, hit: Hit, pause: Optional[Pause]) -> bool:
         """At every hit: whether the thread is to stay there."""
-        unknown = False
+        unknown, self._held = False, None
         if hit.point.kind == INTERPRETER:
             hit = self._with_return_address(hit)
             unknown = self.watching.stranger(hit.values.get(self._arch.lr or BACK))

@@ -1,5 +1,5 @@
-"""What the plugin's code gives debuggers to do and to evaluate: each of it is known, and
-none writes to the process, calls into it, or changes a setting."""
+"""What the plugin's code gives debuggers to do and to evaluate: all of it is known, and
+nothing writes to the process, calls into it, or changes a setting."""
 
 import ast
 from pathlib import Path
